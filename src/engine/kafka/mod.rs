@@ -1,0 +1,12 @@
+//! Kafka: one concept per file. Actors are state machines that receive an event with the current
+//! time and act only through [`out::Out`]; they never touch one another.
+
+pub mod config;
+pub mod error;
+pub mod event;
+pub mod message;
+pub mod metadata;
+pub mod network;
+pub mod out;
+pub mod record;
+pub mod types;

@@ -1,0 +1,5 @@
+//! The engine: a deterministic Kafka. Pure by construction (see the code map in `lib.rs`).
+
+pub mod kafka;
+pub mod script;
+pub mod sim;

@@ -1,0 +1,10 @@
+//! The discrete-event kernel: time, event queue, keyed randomness, choice points and trace.
+//!
+//! Invariant: nothing here knows of Kafka.
+
+pub mod arena;
+pub mod choice;
+pub mod queue;
+pub mod random;
+pub mod time;
+pub mod trace;

@@ -1,0 +1,12 @@
+//! Kafka Guarantees: with this Kafka configuration, what can be lost, duplicated or reordered, and
+//! what does the safety cost?
+//!
+//! # Code map, in the order of dependency
+//!
+//! - [`engine`]: a deterministic Kafka. Pure: no web, clock, I/O, threads, async, hash order or
+//!   float functions of the standard library.
+//!   - `engine::sim`: the discrete-event kernel; knows nothing of Kafka.
+//!   - `engine::kafka`: one Kafka concept per file.
+//!   - `engine::world`: the cluster and its clients as one `Clone` value.
+
+pub mod engine;

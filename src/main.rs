@@ -1,0 +1,2 @@
+//! The command-line runner (native) or the page (wasm).
+fn main() {}

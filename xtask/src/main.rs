@@ -1,0 +1,2 @@
+//! Chores: see the messages.
+fn main() {}
