@@ -150,6 +150,7 @@ pub enum SinkEffect {
 
 /// A fact. The entry's actor says whom it happened to.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(missing_docs, reason = "fields are named after the domain; each fact says what they are")]
 pub enum Event {
     // ---- the script ------------------------------------------------------------------------
     /// A step of the script began: its place in `Setup::script`.
