@@ -1,1 +1,640 @@
-//! What an actor may do.
+//! What an actor may do: send, answer, set a timer, state a fact, end an application's call.
+//!
+//! [`Stage`] holds what all actors share (time, queue, network, randomness, trace); [`Out`] is one
+//! actor's view of it while it handles one event.
+
+use super::error::Exception;
+use super::event::{Call, ConnectionEnd, Event};
+use super::message::{Api, Request, Response};
+use super::network::*;
+use super::record::Arenas;
+use super::types::*;
+use crate::engine::ledger::Ledger;
+use crate::engine::script::Setup;
+use crate::engine::sim::queue::EventQueue;
+use crate::engine::sim::random::{Quantiles, Random};
+use crate::engine::sim::time::{Span, Time};
+use crate::engine::sim::trace::{EntryId, Trace};
+use std::sync::Arc;
+
+/// What reaches an actor.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum NodeEvent {
+    /// A connection that it opened is established.
+    Connected(ConnectionId),
+    /// A connection is over, at either end.
+    Disconnected(ConnectionId),
+    /// A request to answer, once, with [`Out::respond`] or [`Out::no_response`].
+    Request {
+        /// Where to answer.
+        request_id: RequestId,
+        /// Who asks.
+        from: Node,
+        /// What.
+        request: Request,
+    },
+    /// The answer to a request that it sent.
+    Response {
+        /// Which one.
+        request_id: RequestId,
+        /// What.
+        response: Response,
+    },
+    /// A timer that it set has run down. There is no cancelling: the actor checks whether it still matters.
+    Timer(Timer),
+}
+
+/// The timers that actors set for themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timer {
+    /// A client's network thread looks around (`Sender.runOnce`, `ConsumerNetworkClient.poll`).
+    Wake,
+    /// A consumer's heartbeat thread looks around.
+    HeartbeatThread,
+    /// An application's program goes on.
+    Program,
+    /// A broker or the controller: everything of it that hangs on time has a variant here.
+    Broker(BrokerTimer),
+}
+
+/// The timers of brokers and the controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrokerTimer {
+    /// A replica fetcher tries again (`replica.fetch.backoff.ms`).
+    FetchAgain(BrokerId),
+    /// A fetch has waited `fetch.max.wait.ms` or `replica.fetch.wait.max.ms`.
+    FetchWaitOver(RequestId),
+    /// Something waiting for the high watermark has waited long enough: an index that the broker keeps.
+    AppendWaitOver(u32),
+    /// Slow followers leave the ISR (every half `replica.lag.time.max.ms`).
+    ShrinkIsr,
+    /// `broker.heartbeat.interval.ms`
+    Heartbeat,
+    /// The registration or another controller request is tried again.
+    ControllerRetry,
+    /// `producer.id.expiration.check.interval.ms`
+    ExpireProducerIds,
+    /// `replica.high.watermark.checkpoint.interval.ms`
+    CheckpointHighWatermarks,
+    /// `transaction.abort.timed.out.transaction.cleanup.interval.ms`
+    AbortTimedOutTransactions,
+    /// Markers are sent (again) to a broker.
+    SendMarkers(BrokerId),
+    /// AddPartitionsToTxn is tried again for a waiting request.
+    VerifyAgain(RequestId),
+    /// A group member's session may have run out.
+    GroupSession(GroupId, MemberId),
+    /// A group's rebalance has waited long enough.
+    GroupRebalance(GroupId, i32),
+    /// A metadata fetch has waited long enough.
+    MetadataWaitOver(BrokerId),
+    /// The controller: a broker's session may have run out.
+    BrokerSession(BrokerId),
+    /// The controller: `unclean.leader.election.interval.ms`
+    UncleanElections,
+    /// The controller: `leader.imbalance.check.interval.seconds`
+    PreferredElections,
+    /// A controlled shutdown has done its work.
+    ShutDown,
+}
+
+/// Names an application's call of its client, so that its end is told to whoever waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub u32);
+
+/// The end of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Completion {
+    /// Whose client.
+    pub client: ClientId,
+    /// Which call.
+    pub call_id: CallId,
+    /// What was called.
+    pub call: Call,
+    /// What it threw.
+    pub exception: Option<Exception>,
+}
+
+/// What is pending in the event queue.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Pending {
+    pub what: What,
+    pub cause: Option<EntryId>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum What {
+    /// The head of a direction may have arrived.
+    Arrive(ConnectionId, Direction),
+    /// The server takes up the next request.
+    TakeUp(ConnectionId),
+    Connected(ConnectionId),
+    Disconnected(ConnectionId, Node, ConnectionEnd),
+    Timer(Node, Timer),
+    /// A timer that a process frozen meanwhile gets when it is thawed.
+    Script(u32),
+}
+
+/// What all actors share.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// What the run starts from.
+    pub setup: Arc<Setup>,
+    /// Now.
+    pub now: Time,
+    /// The lists inside messages and logs; the cluster's metadata.
+    pub arenas: Arenas,
+    /// All luck.
+    pub random: Random,
+    /// What became of each record.
+    pub ledger: Ledger,
+    /// The trace.
+    pub trace: Trace<Node, Event>,
+    pub(crate) queue: EventQueue<Pending>,
+    pub(crate) network: Network,
+    pub(crate) completions: Vec<Completion>,
+}
+
+/// Streams of random draws: what a draw is for.
+pub mod stream {
+    #![allow(missing_docs, reason = "the names say what is drawn")]
+    pub const REQUEST_LATENCY: u32 = 1;
+    pub const RESPONSE_LATENCY: u32 = 2;
+    pub const HANDLING: u32 = 3;
+    pub const BACKOFF: u32 = 4;
+    pub const LEAST_LOADED_NODE: u32 = 5;
+    pub const PARTITIONER: u32 = 6;
+    pub const RECONNECT_BACKOFF: u32 = 7;
+    pub const BROKER_START: u32 = 8;
+}
+
+/// One way through the network, in microseconds.
+const LATENCY: Quantiles =
+    Quantiles([380, 420, 450, 470, 490, 510, 530, 550, 570, 600, 630, 670, 720, 790, 900, 1100, 1600]);
+
+/// From the arrival of a request to its taking up, in microseconds.
+const HANDLING: Quantiles =
+    Quantiles([120, 130, 140, 150, 155, 160, 165, 170, 180, 190, 200, 215, 235, 260, 300, 380, 600]);
+
+impl Stage {
+    /// The stage at the start of a run.
+    pub fn new(setup: Arc<Setup>, trace_on: bool) -> Stage {
+        Stage {
+            now: Time::ZERO,
+            arenas: Arenas::default(),
+            random: Random::new(setup.seed),
+            ledger: Ledger::new(&setup),
+            trace: Trace::new(trace_on),
+            queue: EventQueue::default(),
+            network: Network::default(),
+            completions: Vec::new(),
+            setup,
+        }
+    }
+
+    /// An actor's view while it handles an event that `cause` made happen.
+    pub fn out(&mut self, node: Node, cause: Option<EntryId>) -> Out<'_> {
+        Out { stage: self, node, cause }
+    }
+
+    /// States a fact: the ledger learns of it, and the trace if it is on.
+    pub fn emit(&mut self, node: Node, cause: Option<EntryId>, event: Event) -> Option<EntryId> {
+        self.ledger.observe(node, self.now, &event, &self.arenas);
+        self.trace.push(self.now, node, cause, event)
+    }
+
+    pub(crate) fn push(&mut self, at: Time, cause: Option<EntryId>, what: What) {
+        self.queue.push(at.max(self.now), Pending { what, cause });
+    }
+}
+
+/// One actor's view of the stage.
+pub struct Out<'a> {
+    /// What all share.
+    pub stage: &'a mut Stage,
+    /// Who acts.
+    pub node: Node,
+    /// What made this happen; facts stated and messages sent from here carry it.
+    pub cause: Option<EntryId>,
+}
+
+impl Out<'_> {
+    /// Now.
+    pub fn now(&self) -> Time {
+        self.stage.now
+    }
+
+    /// What the run starts from.
+    pub fn setup(&self) -> Arc<Setup> {
+        self.stage.setup.clone()
+    }
+
+    /// The lists inside messages and logs.
+    pub fn arenas(&mut self) -> &mut Arenas {
+        &mut self.stage.arenas
+    }
+
+    /// All luck.
+    pub fn random(&self) -> Random {
+        self.stage.random
+    }
+
+    /// States a fact about this actor.
+    pub fn emit(&mut self, event: Event) -> Option<EntryId> {
+        self.stage.emit(self.node, self.cause, event)
+    }
+
+    /// States a fact that causes what follows in this handling.
+    pub fn emit_as_cause(&mut self, event: Event) {
+        if let Some(entry) = self.emit(event) {
+            self.cause = Some(entry);
+        }
+    }
+
+    /// Has [`NodeEvent::Timer`] delivered at an instant.
+    pub fn timer(&mut self, at: Time, timer: Timer) {
+        self.stage.push(at, self.cause, What::Timer(self.node, timer));
+    }
+
+    /// Opens a connection. [`NodeEvent::Connected`] or [`NodeEvent::Disconnected`] (nobody there) follows.
+    pub fn connect(&mut self, to: Node, purpose: Purpose) -> ConnectionId {
+        let id = ConnectionId(self.stage.network.connections.len() as u32);
+        let now = self.stage.now;
+        self.stage.network.connections.push(Connection {
+            from: self.node,
+            to,
+            purpose,
+            client_open: true,
+            server_open: !self.stage.network.is_gone(to),
+            requests: Default::default(),
+            responses: Default::default(),
+            inbox: Default::default(),
+            busy: false,
+            end_received: false,
+            last_arrival: [now; 2],
+            open_requests: Default::default(),
+        });
+        let round_trip = self.latency(stream::REQUEST_LATENCY, id, u64::MAX)
+            + self.latency(stream::RESPONSE_LATENCY, id, u64::MAX);
+        let what = if self.stage.network.is_gone(to) {
+            What::Disconnected(id, self.node, ConnectionEnd::PeerGone)
+        } else {
+            self.emit(Event::ConnectionOpened { connection: id, to });
+            What::Connected(id)
+        };
+        self.stage.push(now + round_trip, self.cause, what);
+        id
+    }
+
+    /// Sends a request and returns its name. Nothing is sent on a connection that this end has closed
+    /// or knows to be over.
+    pub fn send(&mut self, connection: ConnectionId, request: Request) -> MessageId {
+        let api = request.api();
+        let message = MessageId(self.stage.network.messages);
+        self.stage.network.messages += 1;
+        let number = self.stage.network.count_request(self.node, api);
+        let to = self.stage.network.connection(connection).to;
+        let sent = self.emit(Event::RequestSent { message, connection, to, number, request });
+        let latency = self.latency(stream::REQUEST_LATENCY, connection, u64::from(message.0));
+        self.stage.network.connection(connection).open_requests.push_back(OpenRequest {
+            message,
+            api,
+            number,
+        });
+        self.push_frame(
+            connection,
+            Direction::Request,
+            latency,
+            message,
+            Content::Request(request),
+            api,
+            number,
+            sent,
+        );
+        // A fault may wait for so many requests to be written.
+        if let Node::Client(client) = self.node {
+            self.recheck_holds(client, api);
+        }
+        message
+    }
+
+    /// Answers a request that this actor took up. On a connection that is over the answer goes nowhere.
+    pub fn respond(&mut self, request_id: RequestId, response: Response) {
+        let RequestId { connection, message } = request_id;
+        let to = self.stage.network.connection(connection).from;
+        if !self.stage.network.connection(connection).server_open {
+            return;
+        }
+        let sent = self.emit(Event::ResponseSent { message, to, response });
+        let state = self.stage.network.connection(connection);
+        let Some(index) = state.open_requests.iter().position(|open| open.message == message) else { return };
+        let open = state.open_requests.remove(index).expect("just found");
+        if state.end_received {
+            // The client has closed: the attempt to answer ends the connection, and what was not
+            // taken up yet is discarded (kafka-semantics 0.5, rule 4).
+            self.lose_unread(connection);
+            self.stage.network.connection(connection).server_open = false;
+            return;
+        }
+        let latency = self.latency(stream::RESPONSE_LATENCY, connection, u64::from(message.0));
+        let content = Content::Response(response);
+        self.push_frame(
+            connection,
+            Direction::Response,
+            latency,
+            message,
+            content,
+            open.api,
+            open.number,
+            sent,
+        );
+        self.take_up_next(connection);
+    }
+
+    /// Ends the handling of a request that asks for no answer (`acks=0`).
+    pub fn no_response(&mut self, request_id: RequestId) {
+        let state = self.stage.network.connection(request_id.connection);
+        state.open_requests.retain(|open| open.message != request_id.message);
+        if state.server_open {
+            self.take_up_next(request_id.connection);
+        }
+    }
+
+    /// Closes this actor's end. A client's earlier requests are still delivered; a server's unread
+    /// ones are discarded (kafka-semantics 0.5, rules 4 and 5).
+    pub fn close(&mut self, connection: ConnectionId, why: ConnectionEnd) {
+        let node = self.node;
+        let now = self.stage.now;
+        let state = self.stage.network.connection(connection);
+        if state.from == node {
+            if !state.client_open {
+                return;
+            }
+            state.client_open = false;
+            self.emit(Event::ConnectionEnded { connection, why });
+            if self.stage.network.connection(connection).server_open {
+                let latency = self.latency(stream::REQUEST_LATENCY, connection, u64::MAX - 1);
+                let message = MessageId(u32::MAX);
+                self.push_frame(
+                    connection,
+                    Direction::Request,
+                    latency,
+                    message,
+                    Content::End,
+                    Api::Metadata,
+                    0,
+                    None,
+                );
+            }
+        } else if state.server_open {
+            state.server_open = false;
+            let client = state.from;
+            self.emit(Event::ConnectionEnded { connection, why });
+            self.lose_unread(connection);
+            // What was written before the close still arrives first.
+            let arrives = self.stage.network.connection(connection).last_arrival[1].max(now);
+            let latency = self.latency(stream::RESPONSE_LATENCY, connection, u64::MAX - 1);
+            self.stage.push(
+                arrives + latency,
+                self.cause,
+                What::Disconnected(connection, client, ConnectionEnd::Closed),
+            );
+        }
+    }
+
+    /// Tells whoever waits that an application's call has ended.
+    pub fn complete(&mut self, call_id: CallId, call: Call, exception: Option<Exception>) {
+        let Node::Client(client) = self.node else { unreachable!("only clients have calls") };
+        self.emit(Event::CallReturned { call, exception });
+        self.stage.completions.push(Completion { client, call_id, call, exception });
+    }
+
+    /// Exponential back-off with jitter: `base`, doubled `times` times, at most `max`, times 0.8 to 1.2
+    /// (`ExponentialBackoff`; kafka-semantics 0.6). The key names the draw.
+    pub fn backoff(&self, base: Span, max: Span, times: u32, key: (u64, u64)) -> Span {
+        if base >= max {
+            return max;
+        }
+        let term = base.0.saturating_mul(1 << times.min(32)).min(max.0);
+        let Node::Client(client) = self.node else { return Span(term) };
+        let jitter =
+            800 + self.stage.random.below(400, stream::BACKOFF, u64::from(client.0) << 32 | key.0, key.1);
+        Span((term * jitter / 1000).min(max.0))
+    }
+
+    fn latency(&self, stream: u32, connection: ConnectionId, key: u64) -> Span {
+        self.stage.random.span(&LATENCY, stream, u64::from(connection.0), key)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the fields of one frame")]
+    fn push_frame(
+        &mut self,
+        connection: ConnectionId,
+        direction: Direction,
+        latency: Span,
+        message: MessageId,
+        content: Content,
+        api: Api,
+        number: u32,
+        sent: Option<EntryId>,
+    ) {
+        let earliest = self.stage.now + latency;
+        let state = self.stage.network.connection(connection);
+        let arrives = earliest.max(state.last_arrival[direction as usize]);
+        state.last_arrival[direction as usize] = arrives;
+        let frame = Frame { message, content, number, api, arrives, sent, held: false, decided: false };
+        state.frames(direction).push_back(frame);
+        self.stage.push(arrives, sent.or(self.cause), What::Arrive(connection, direction));
+    }
+
+    fn recheck_holds(&mut self, client: ClientId, api: Api) {
+        let waiting =
+            self.stage.network.faults.iter().any(|active| {
+                active.client == client && active.fault.api == api && active.fault.after.is_some()
+            });
+        if waiting {
+            self.stage.recheck();
+        }
+    }
+
+    /// The serving end goes on with the next request, if there is one.
+    fn take_up_next(&mut self, connection: ConnectionId) {
+        self.stage.network.connection(connection).busy = false;
+        self.stage.schedule_take_up(connection);
+    }
+
+    /// What the server has not taken up is lost.
+    fn lose_unread(&mut self, connection: ConnectionId) {
+        self.stage.lose(connection, Direction::Request);
+    }
+}
+
+impl Stage {
+    /// Frames that were kept back may pass now.
+    pub(crate) fn recheck(&mut self) {
+        for index in 0..self.network.connections.len() {
+            let id = ConnectionId(index as u32);
+            for direction in [Direction::Request, Direction::Response] {
+                if self.network.connection(id).frames(direction).front().is_some_and(|frame| frame.held) {
+                    self.push(self.now, None, What::Arrive(id, direction));
+                }
+            }
+        }
+    }
+
+    pub(crate) fn schedule_take_up(&mut self, connection: ConnectionId) {
+        let (now, random) = (self.now, self.random);
+        let state = self.network.connection(connection);
+        if state.busy || !state.server_open {
+            return;
+        }
+        let Some(frame) = state.inbox.front() else { return };
+        let (message, cause) = (frame.message, frame.sent);
+        state.busy = true;
+        let handling =
+            random.span(&HANDLING, stream::HANDLING, u64::from(connection.0), u64::from(message.0));
+        self.push(now + handling, cause, What::TakeUp(connection));
+    }
+
+    /// Loses what is under way in a direction; for requests also what the server has read but not
+    /// taken up.
+    pub(crate) fn lose(&mut self, connection: ConnectionId, direction: Direction) {
+        let from = self.network.connection(connection).from;
+        let mut lost = std::mem::take(self.network.connection(connection).frames(direction));
+        if direction == Direction::Request {
+            let mut inbox = std::mem::take(&mut self.network.connection(connection).inbox);
+            for frame in inbox.drain(..).chain(lost.drain(..)) {
+                if frame.content != Content::End {
+                    self.emit(from, frame.sent, Event::MessageLost { message: frame.message, direction });
+                }
+            }
+            self.network.connection(connection).inbox = inbox;
+        } else {
+            for frame in lost.drain(..) {
+                self.emit(from, frame.sent, Event::MessageLost { message: frame.message, direction });
+            }
+        }
+        *self.network.connection(connection).frames(direction) = lost;
+    }
+
+    /// Cuts a connection: a reset for both ends; what was not taken up is lost, both ways.
+    pub(crate) fn cut(&mut self, connection: ConnectionId, why: ConnectionEnd, cause: Option<EntryId>) {
+        let state = self.network.connection(connection);
+        let (from, to) = (state.from, state.to);
+        let (client_open, server_open) = (state.client_open, state.server_open);
+        if !client_open && !server_open {
+            return;
+        }
+        state.server_open = false;
+        self.lose(connection, Direction::Request);
+        self.lose(connection, Direction::Response);
+        // Each end notices a little later; an end whose process is gone notices nothing.
+        let notice = Span::micros(100);
+        if client_open && !self.network.is_gone(from) {
+            self.push(self.now + notice, cause, What::Disconnected(connection, from, why));
+        } else {
+            self.network.connection(connection).client_open = false;
+        }
+        if server_open && !self.network.is_gone(to) {
+            self.push(self.now + notice, cause, What::Disconnected(connection, to, why));
+        }
+    }
+
+    /// What is due on a connection moves on: to the server's inbox, or to the client. Returns the event for
+    /// an actor, if there is one.
+    pub(crate) fn arrive(
+        &mut self,
+        connection: ConnectionId,
+        direction: Direction,
+    ) -> Option<(Node, NodeEvent, Option<EntryId>)> {
+        loop {
+            let now = self.now;
+            let state = self.network.connection(connection);
+            let (from, to) = (state.from, state.to);
+            let frame = *state.frames(direction).front()?;
+            if frame.arrives > now {
+                return None;
+            }
+            match self.network.verdict(connection, direction, frame.api, frame.number) {
+                Verdict::Hold => {
+                    if !frame.held {
+                        self.network.connection(connection).frames(direction)[0].held = true;
+                        self.emit(from, frame.sent, Event::MessageHeld { message: frame.message, direction });
+                    }
+                    return None;
+                }
+                Verdict::Cut if frame.content != Content::End => {
+                    self.cut(connection, ConnectionEnd::Cut, frame.sent);
+                    return None;
+                }
+                Verdict::Cut | Verdict::Pass => {}
+            }
+            let mut cause = frame.sent;
+            if frame.held && frame.content != Content::End {
+                cause =
+                    self.emit(from, frame.sent, Event::MessageReleased { message: frame.message, direction });
+            }
+            let state = self.network.connection(connection);
+            state.frames(direction).pop_front();
+            match frame.content {
+                Content::Request(_) => {
+                    if !state.server_open {
+                        self.emit(from, cause, Event::MessageLost { message: frame.message, direction });
+                        continue;
+                    }
+                    state.inbox.push_back(frame);
+                    self.schedule_take_up(connection);
+                }
+                Content::End => {
+                    state.end_received = true;
+                    if state.inbox.is_empty() && !state.busy && state.server_open {
+                        state.server_open = false;
+                        return Some((to, NodeEvent::Disconnected(connection), cause));
+                    }
+                }
+                Content::Response(response) => {
+                    if !state.client_open {
+                        // The client's system answers with a reset.
+                        state.server_open = false;
+                        self.emit(from, cause, Event::MessageLost { message: frame.message, direction });
+                        self.lose(connection, Direction::Request);
+                        continue;
+                    }
+                    let message = frame.message;
+                    let request_id = RequestId { connection, message };
+                    let read = self.emit(from, cause, Event::ResponseReceived { message, from: to });
+                    // Whatever is behind it comes with its own event.
+                    if self
+                        .network
+                        .connection(connection)
+                        .frames(direction)
+                        .front()
+                        .is_some_and(|f| f.arrives <= now)
+                    {
+                        self.push(now, None, What::Arrive(connection, direction));
+                    }
+                    return Some((from, NodeEvent::Response { request_id, response }, read.or(cause)));
+                }
+            }
+        }
+    }
+
+    /// The server takes up the next request of a connection.
+    pub(crate) fn take_up(&mut self, connection: ConnectionId) -> Option<(Node, NodeEvent, Option<EntryId>)> {
+        let state = self.network.connection(connection);
+        let (from, to) = (state.from, state.to);
+        if !state.server_open {
+            state.busy = false;
+            return None;
+        }
+        let Some(frame) = state.inbox.pop_front() else {
+            state.busy = false;
+            return None;
+        };
+        let Content::Request(request) = frame.content else { unreachable!("only requests are read") };
+        let message = frame.message;
+        let taken = self.emit(to, frame.sent, Event::RequestReceived { message, from });
+        let request_id = RequestId { connection, message };
+        Some((to, NodeEvent::Request { request_id, from, request }, taken.or(frame.sent)))
+    }
+}
