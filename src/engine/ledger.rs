@@ -1,21 +1,155 @@
-//! What became of each record: a fold of the facts, kept beside the world.
+//! What became of each record, as producers, applications and sinks saw it: a fold of the facts, kept
+//! beside the world. What the logs hold is read off the world itself (see `observe`).
 
-use super::kafka::event::Event;
-use super::kafka::record::Arenas;
+use super::kafka::error::Exception;
+use super::kafka::event::{Call, Event, SinkEffect};
 use super::kafka::types::*;
 use super::script::Setup;
 use super::sim::time::Time;
 
-/// The fate of every record.
+/// What a producer was last told of a record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Answer {
+    /// It was never handed to a producer.
+    #[default]
+    NotSent,
+    /// Sent, and nothing was heard.
+    Pending,
+    /// The future succeeded; -1 as offset with acks=0.
+    Acknowledged(Offset),
+    /// The future failed.
+    Failed(Exception),
+    /// `send()` itself threw.
+    Threw(Exception),
+}
+
+/// The fate of one record.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RecordFate {
+    /// How often an application handed it to a producer.
+    pub sends: u32,
+    /// Where it was sent to last.
+    pub partition: Option<PartitionId>,
+    /// When it was first handed over.
+    pub sent_at: Option<Time>,
+    /// The last answer.
+    pub answer: Answer,
+    /// When the last answer came.
+    pub answered_at: Option<Time>,
+    /// How often an application processed it.
+    pub processed: u32,
+    /// When it was first processed.
+    pub processed_at: Option<Time>,
+    /// How often it took effect in a sink.
+    pub effects: u32,
+    /// The transaction that it was last sent in was last aborted by its application.
+    pub aborted: bool,
+    /// A transaction that it was sent in was committed, as its application was told.
+    pub committed: bool,
+}
+
+/// The fate of every record, and the order of what applications did.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Ledger {}
+pub struct Ledger {
+    /// By `RecordId`.
+    pub records: Vec<RecordFate>,
+    /// Records in the order of their first sending.
+    pub sent: Vec<RecordId>,
+    /// Records in the order of processing, each as often as it was processed.
+    pub processed: Vec<RecordId>,
+    /// The rows of the sinks, in order.
+    pub sink_rows: Vec<RecordId>,
+    /// Records handed over in the transaction that is open at each client instance.
+    open: Vec<Vec<RecordId>>,
+    /// Clients are not observed any more.
+    over: bool,
+}
 
 impl Ledger {
     /// Nothing has happened yet.
-    pub fn new(_setup: &Setup) -> Ledger {
-        Ledger {}
+    pub fn new(setup: &Setup) -> Ledger {
+        Ledger { records: vec![RecordFate::default(); setup.records.len()], ..Ledger::default() }
+    }
+
+    /// The fate of a record.
+    pub fn record(&self, record: RecordId) -> &RecordFate {
+        &self.records[record.0 as usize]
     }
 
     /// Learns of a fact.
-    pub fn observe(&mut self, _node: Node, _at: Time, _event: &Event, _arenas: &Arenas) {}
+    pub fn observe(&mut self, node: Node, at: Time, event: &Event) {
+        match *event {
+            Event::ScriptEnded => self.over = true,
+            _ if self.over => {}
+            Event::RecordSent { record, partition } => {
+                let fate = &mut self.records[record.0 as usize];
+                if fate.sends == 0 {
+                    self.sent.push(record);
+                    fate.sent_at = Some(at);
+                }
+                fate.sends += 1;
+                fate.partition = Some(partition);
+                fate.answer = Answer::Pending;
+                fate.aborted = false;
+                self.open(node).push(record);
+            }
+            Event::SendThrew { record, exception } => {
+                self.answer(record, at, Answer::Threw(exception));
+            }
+            Event::RecordAcknowledged { record, offset, .. } => {
+                self.answer(record, at, Answer::Acknowledged(offset));
+            }
+            Event::RecordFailed { record, exception, .. } => {
+                self.answer(record, at, Answer::Failed(exception));
+            }
+            Event::CallBegan { call: Call::AbortTransaction } => {
+                self.for_open(node, |fate| fate.aborted = true);
+            }
+            Event::CallReturned { call: Call::CommitTransaction, exception: None } => {
+                self.for_open(node, |fate| fate.committed = true);
+            }
+            Event::CallReturned { call: Call::Begin, .. } => self.open(node).clear(),
+            Event::RecordProcessed { record } => {
+                let fate = &mut self.records[record.0 as usize];
+                fate.processed += 1;
+                fate.processed_at.get_or_insert(at);
+                self.processed.push(record);
+            }
+            Event::SinkWritten { record, effect } => {
+                let fate = &mut self.records[record.0 as usize];
+                match effect {
+                    SinkEffect::Inserted => {
+                        fate.effects += 1;
+                        self.sink_rows.push(record);
+                    }
+                    SinkEffect::Called => fate.effects += 1,
+                    SinkEffect::Replaced | SinkEffect::Refused => {}
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn answer(&mut self, record: RecordId, at: Time, answer: Answer) {
+        let fate = &mut self.records[record.0 as usize];
+        fate.answer = answer;
+        fate.answered_at = Some(at);
+    }
+
+    fn open(&mut self, node: Node) -> &mut Vec<RecordId> {
+        let Node::Client(client) = node else { unreachable!("only clients send records") };
+        let index = usize::from(client.0);
+        if self.open.len() <= index {
+            self.open.resize_with(index + 1, Vec::new);
+        }
+        &mut self.open[index]
+    }
+
+    fn for_open(&mut self, node: Node, mut change: impl FnMut(&mut RecordFate)) {
+        let open = std::mem::take(self.open(node));
+        for record in &open {
+            change(&mut self.records[record.0 as usize]);
+        }
+        *self.open(node) = open;
+    }
 }

@@ -130,9 +130,10 @@ pub(crate) enum What {
     TakeUp(ConnectionId),
     Connected(ConnectionId),
     Disconnected(ConnectionId, Node, ConnectionEnd),
-    Timer(Node, Timer),
-    /// A timer that a process frozen meanwhile gets when it is thawed.
-    Script(u32),
+    /// A timer of a process: the number tells it from the node's earlier processes.
+    Timer(Node, u32, Timer),
+    /// The script or a program goes on: the task's number.
+    Task(u32),
 }
 
 /// What all actors share.
@@ -153,6 +154,12 @@ pub struct Stage {
     pub(crate) queue: EventQueue<Pending>,
     pub(crate) network: Network,
     pub(crate) completions: Vec<Completion>,
+    /// How often each broker's process has ended: timers of an earlier process mean nothing.
+    pub(crate) broker_processes: [u32; BROKERS_MAX],
+    /// Client messages are choice points (see `World::run_to_choice`).
+    pub(crate) asks: bool,
+    /// The message that waits for a decision.
+    pub(crate) asked: Option<(ConnectionId, Direction)>,
 }
 
 /// Streams of random draws: what a draw is for.
@@ -188,6 +195,9 @@ impl Stage {
             queue: EventQueue::default(),
             network: Network::default(),
             completions: Vec::new(),
+            broker_processes: [0; BROKERS_MAX],
+            asks: false,
+            asked: None,
             setup,
         }
     }
@@ -199,8 +209,16 @@ impl Stage {
 
     /// States a fact: the ledger learns of it, and the trace if it is on.
     pub fn emit(&mut self, node: Node, cause: Option<EntryId>, event: Event) -> Option<EntryId> {
-        self.ledger.observe(node, self.now, &event, &self.arenas);
+        self.ledger.observe(node, self.now, &event);
         self.trace.push(self.now, node, cause, event)
+    }
+
+    /// Which process of a node runs now.
+    pub(crate) fn process(&self, node: Node) -> u32 {
+        match node {
+            Node::Broker(broker) => self.broker_processes[broker.index()],
+            Node::Controller | Node::Client(_) | Node::Script => 0,
+        }
     }
 
     pub(crate) fn push(&mut self, at: Time, cause: Option<EntryId>, what: What) {
@@ -253,7 +271,8 @@ impl Out<'_> {
 
     /// Has [`NodeEvent::Timer`] delivered at an instant.
     pub fn timer(&mut self, at: Time, timer: Timer) {
-        self.stage.push(at, self.cause, What::Timer(self.node, timer));
+        let process = self.stage.process(self.node);
+        self.stage.push(at, self.cause, What::Timer(self.node, process, timer));
     }
 
     /// Opens a connection. [`NodeEvent::Connected`] or [`NodeEvent::Disconnected`] (nobody there) follows.
@@ -553,6 +572,11 @@ impl Stage {
             let (from, to) = (state.from, state.to);
             let frame = *state.frames(direction).front()?;
             if frame.arrives > now {
+                return None;
+            }
+            if self.asks && !frame.decided && frame.content != Content::End && matches!(from, Node::Client(_))
+            {
+                self.asked = Some((connection, direction));
                 return None;
             }
             match self.network.verdict(connection, direction, frame.api, frame.number) {
