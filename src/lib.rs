@@ -8,5 +8,12 @@
 //!   - `engine::sim`: the discrete-event kernel; knows nothing of Kafka.
 //!   - `engine::kafka`: one Kafka concept per file.
 //!   - `engine::world`: the cluster and its clients as one `Clone` value.
+//! - `ui` (wasm only): the page, in Leptos components that draw view models.
+//! - `api` (wasm only): what JavaScript sees of the module.
 
 pub mod engine;
+
+#[cfg(target_arch = "wasm32")]
+pub mod api;
+#[cfg(target_arch = "wasm32")]
+pub mod ui;
