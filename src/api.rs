@@ -18,7 +18,8 @@ pub fn start() {
 /// If called anywhere but in a dedicated worker.
 #[wasm_bindgen(js_name = workerMain)]
 pub fn worker_main() -> Result<(), JsValue> {
-    let scope: web_sys::DedicatedWorkerGlobalScope =
-        js_sys::global().dyn_into().map_err(|_| JsError::new("workerMain: this is not a dedicated worker"))?;
+    let scope: web_sys::DedicatedWorkerGlobalScope = js_sys::global()
+        .dyn_into()
+        .map_err(|_| JsError::new("workerMain: this is not a dedicated worker"))?;
     scope.post_message(&JsValue::from_str("ready"))
 }

@@ -9,4 +9,5 @@ pub mod metadata;
 pub mod network;
 pub mod out;
 pub mod record;
+pub mod transaction_state;
 pub mod types;
