@@ -7,6 +7,7 @@ pub mod event;
 pub mod message;
 pub mod metadata;
 pub mod network;
+pub mod network_client;
 pub mod out;
 pub mod record;
 pub mod transaction_state;
