@@ -120,6 +120,14 @@ pub enum Trigger {
     InOrder,
     /// An instant of virtual time.
     At(Time),
+    /// So long after another step happened; never, if that one never happens. It undoes what that one
+    /// did (`C crash for 1s`).
+    After {
+        /// The other step: its place in `Setup::script`, before this one.
+        step: u32,
+        /// How long after.
+        span: Span,
+    },
     /// A condition on a topic's first partition becomes true.
     When(Condition),
     /// An application's program reaches a point.
