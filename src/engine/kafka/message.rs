@@ -217,6 +217,10 @@ pub struct MemberAssignment {
     pub rebalance_timeout: Span,
     /// Which client it is (what a broker logs as its client id).
     pub client: ClientId,
+    /// Whose client it is: member ids begin with the client's name.
+    pub application: Option<ApplicationId>,
+    /// It offers only the cooperative protocol (KIP-429).
+    pub cooperative: bool,
 }
 
 /// What a member says of itself with a commit or a transactional commit.
@@ -281,6 +285,8 @@ pub enum Request {
         owned: PartitionSet,
         /// Cooperative rebalancing (KIP-429) is offered.
         cooperative: bool,
+        /// Whose client it is: stands for the `client.id` in the request's header.
+        application: Option<ApplicationId>,
     },
     Heartbeat {
         group: GroupId,

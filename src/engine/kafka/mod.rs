@@ -4,10 +4,12 @@
 pub mod config;
 pub mod error;
 pub mod event;
+pub mod group;
 pub mod message;
 pub mod metadata;
 pub mod network;
 pub mod network_client;
+pub mod offsets;
 pub mod out;
 pub mod record;
 pub mod transaction_state;

@@ -86,6 +86,10 @@ pub enum BrokerTimer {
     GroupSession(GroupId, MemberId),
     /// A group's rebalance has waited long enough.
     GroupRebalance(GroupId, i32),
+    /// `offsets.commit.timeout.ms`
+    OffsetsCommitTimeout(RequestId),
+    /// A coordinator has read the log of its internal topic.
+    CoordinatorLoaded(PartitionId, LeaderEpoch),
     /// A metadata fetch has waited long enough.
     MetadataWaitOver(BrokerId),
     /// The controller: a broker's session may have run out.

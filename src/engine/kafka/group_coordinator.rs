@@ -1,0 +1,504 @@
+//! The group coordinator: the leader of `__consumer_offsets-0` (`GroupCoordinatorService.java`,
+//! `CoordinatorRuntime.java`; kafka-semantics 4.4 to 4.7).
+//!
+//! Its truth is that partition's log. A commit is appended as with acks=1 (no NOT_ENOUGH_REPLICAS
+//! gate) and answered when the high watermark has passed it, or refused after `offsets.commit.timeout.ms`
+//! although it is in the log and takes effect later.
+
+use super::config::Acks;
+use super::error::ErrorCode;
+use super::event::Event;
+use super::group::{Group, GroupConfig, Joining};
+use super::message::{GroupMetadata, OffsetEntry, Request, Response};
+use super::network::RequestId;
+use super::offsets::{Change, Offsets};
+use super::out::{BrokerTimer, Out, Timer};
+use super::partition_log::PartitionLog;
+use super::record::{Batch, BatchKind, MarkerKind, Payload};
+use super::replica_manager::{ReplicaManager, Waiter};
+use super::types::*;
+use crate::engine::script::Setup;
+use crate::engine::sim::arena::List;
+use crate::engine::sim::time::Span;
+
+/// How long a coordinator reads its internal topic before it serves.
+pub const COORDINATOR_LOAD_TIME: Span = Span::millis(5);
+
+/// What the group coordinator does when the high watermark passes a record of its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupWaiter {
+    /// The coordinator that appended it; a later one does not know of it.
+    coordinator_epoch: LeaderEpoch,
+    then: Then,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    /// The offsets take effect, nobody waits for an answer.
+    Apply,
+    AnswerCommit(RequestId),
+    AnswerTransactionalCommit(RequestId),
+    /// The group's metadata of this generation is durable.
+    GroupWritten(GroupId, i32),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Serving {
+    /// Another broker coordinates, or none.
+    No,
+    Loading(LeaderEpoch),
+    Yes(LeaderEpoch),
+}
+
+/// The group coordinator of one broker.
+#[derive(Clone, Debug)]
+pub struct GroupCoordinator {
+    group_config: GroupConfig,
+    offsets_commit_timeout: Span,
+    serving: Serving,
+    groups: Vec<Group>,
+    offsets: Offsets,
+    /// Commits whose answer waits for the high watermark.
+    unanswered: Vec<(RequestId, bool)>,
+    /// How many member ids this coordinator has given out.
+    member_ids: u32,
+}
+
+impl GroupCoordinator {
+    /// A coordinator that serves nothing yet.
+    pub fn new(setup: &Setup) -> GroupCoordinator {
+        let cluster = &setup.cluster;
+        GroupCoordinator {
+            group_config: GroupConfig {
+                min_session_timeout: cluster.group_min_session_timeout,
+                max_session_timeout: cluster.group_max_session_timeout,
+                initial_rebalance_delay: cluster.group_initial_rebalance_delay,
+            },
+            offsets_commit_timeout: cluster.offsets_commit_timeout,
+            serving: Serving::No,
+            groups: Vec::new(),
+            offsets: Offsets::default(),
+            unanswered: Vec::new(),
+            member_ids: 0,
+        }
+    }
+
+    /// This broker now leads `__consumer_offsets-0`: it reads the log, and serves after
+    /// [`BrokerTimer::CoordinatorLoaded`].
+    pub fn on_elected(&mut self, leader_epoch: LeaderEpoch, log: &PartitionLog, out: &mut Out) {
+        self.forget();
+        self.serving = Serving::Loading(leader_epoch);
+        for batch in log.batches() {
+            self.replay(batch, out);
+        }
+        out.timer(
+            out.now() + COORDINATOR_LOAD_TIME,
+            Timer::Broker(BrokerTimer::CoordinatorLoaded(PartitionId::CONSUMER_OFFSETS, leader_epoch)),
+        );
+    }
+
+    /// This broker no longer leads `__consumer_offsets-0`: whoever waits is sent away.
+    pub fn on_resigned(&mut self, out: &mut Out) {
+        self.serving = Serving::No;
+        for (request_id, is_transactional) in std::mem::take(&mut self.unanswered) {
+            answer_commit(request_id, is_transactional, ErrorCode::NotCoordinator, out);
+        }
+        for group in &mut self.groups {
+            group.on_resigned(out);
+        }
+        self.forget();
+    }
+
+    fn forget(&mut self) {
+        self.serving = Serving::No;
+        self.groups.clear();
+        self.offsets.clear();
+        self.unanswered.clear();
+        self.member_ids = 0;
+    }
+
+    fn replay(&mut self, batch: &Batch, out: &mut Out) {
+        if let BatchKind::Marker { kind, .. } = batch.kind {
+            let change = Change::Marker { producer_id: batch.producer_id, kind };
+            return self.offsets.appended(batch.base_offset, change);
+        }
+        let transaction_of = batch.is_transactional().then_some(batch.producer_id);
+        for index in 0..batch.records.len() {
+            let record_offset = batch.base_offset + index as i64;
+            match out.stage.arenas.payloads[batch.records][index] {
+                Payload::OffsetCommit { group, partition, offset, leader_epoch } => {
+                    let change =
+                        Change::Commit { group, partition, offset, leader_epoch, transaction_of };
+                    self.offsets.appended(record_offset, change);
+                }
+                Payload::GroupMetadata { group, generation, members } => {
+                    // The last record of a group counts; members are taken on once all is read.
+                    let index = self.group_index(group);
+                    self.groups[index].replay(generation, members);
+                }
+                Payload::Record(_) | Payload::Transaction(_) => {}
+            }
+        }
+    }
+
+    /// One of the coordinator's timers ran down.
+    pub fn on_timer(&mut self, timer: BrokerTimer, replicas: &mut ReplicaManager, out: &mut Out) {
+        match timer {
+            BrokerTimer::CoordinatorLoaded(PartitionId::CONSUMER_OFFSETS, epoch)
+                if self.serving == Serving::Loading(epoch) =>
+            {
+                self.serving = Serving::Yes(epoch);
+                out.emit_as_cause(Event::GroupCoordinatorLoaded { coordinator_epoch: epoch });
+                for group in &mut self.groups {
+                    group.on_loaded(out);
+                }
+                self.apply_committed(replicas, out);
+                if let Some(last) = self.offsets.last_uncommitted() {
+                    self.wait(last + 1, Then::Apply, replicas, out);
+                }
+            }
+            BrokerTimer::OffsetsCommitTimeout(request_id) => {
+                let Some(index) = self.unanswered.iter().position(|(id, _)| *id == request_id) else {
+                    return;
+                };
+                // In the log, but not answered: the client takes it for COORDINATOR_NOT_AVAILABLE.
+                let (_, is_transactional) = self.unanswered.remove(index);
+                answer_commit(request_id, is_transactional, ErrorCode::CoordinatorNotAvailable, out);
+            }
+            BrokerTimer::GroupSession(group, member) if self.is_serving() => {
+                if let Some(group) = self.groups.iter_mut().find(|known| known.id() == group) {
+                    group.on_session_timer(member, out);
+                }
+                self.write_groups(replicas, out);
+            }
+            BrokerTimer::GroupRebalance(group, generation) if self.is_serving() => {
+                if let Some(group) = self.groups.iter_mut().find(|known| known.id() == group) {
+                    group.on_rebalance_timer(generation, out);
+                }
+                self.write_groups(replicas, out);
+            }
+            _ => {}
+        }
+    }
+
+    fn is_serving(&self) -> bool {
+        matches!(self.serving, Serving::Yes(_))
+    }
+
+    /// What is answered while this broker does not serve.
+    fn not_serving(&self) -> Option<ErrorCode> {
+        match self.serving {
+            Serving::No => Some(ErrorCode::NotCoordinator),
+            Serving::Loading(_) => Some(ErrorCode::CoordinatorLoadInProgress),
+            Serving::Yes(_) => None,
+        }
+    }
+
+    /// Answers a request of a group's member, now or later. TxnOffsetCommit comes here only after the
+    /// broker has verified the transaction.
+    pub fn on_request(
+        &mut self,
+        request_id: RequestId,
+        from: Node,
+        request: Request,
+        replicas: &mut ReplicaManager,
+        out: &mut Out,
+    ) {
+        if let Some(error) = self.not_serving() {
+            return refuse(request_id, &request, error, out);
+        }
+        match request {
+            Request::JoinGroup {
+                group,
+                member,
+                instance,
+                session_timeout,
+                rebalance_timeout,
+                subscription,
+                owned,
+                cooperative,
+                application,
+            } => {
+                let Node::Client(client) = from else { unreachable!("only clients join groups") };
+                let fresh_id = self.fresh_member_id();
+                let joining = Joining {
+                    member,
+                    instance,
+                    session_timeout,
+                    rebalance_timeout,
+                    subscription,
+                    owned,
+                    cooperative,
+                    client,
+                    application,
+                };
+                let index = self.group_index(group);
+                self.groups[index].join(request_id, joining, fresh_id, out);
+            }
+            Request::SyncGroup { group, generation, member, assignments } => {
+                let index = self.group_index(group);
+                self.groups[index].sync(request_id, generation, member, assignments, out);
+            }
+            Request::Heartbeat { group, generation, member } => {
+                let index = self.group_index(group);
+                let error = self.groups[index].heartbeat(generation, member, out);
+                out.respond(request_id, Response::Heartbeat { error });
+            }
+            Request::LeaveGroup { group, member } => {
+                let index = self.group_index(group);
+                let error = self.groups[index].leave(member, out);
+                out.respond(request_id, Response::LeaveGroup { error });
+            }
+            Request::OffsetCommit { member, offsets } => {
+                let error = self.validate(&member, false, out);
+                if error == ErrorCode::None {
+                    self.commit(request_id, &member, offsets, None, replicas, out);
+                } else {
+                    answer_commit(request_id, false, error, out);
+                }
+            }
+            Request::TxnOffsetCommit { member, offsets, producer_id, producer_epoch, .. } => {
+                let error = self.validate(&member, true, out);
+                if error == ErrorCode::None {
+                    let producer = Some((producer_id, producer_epoch));
+                    self.commit(request_id, &member, offsets, producer, replicas, out);
+                } else {
+                    answer_commit(request_id, true, error, out);
+                }
+            }
+            Request::OffsetFetch { member, partitions, require_stable } => {
+                self.apply_committed(replicas, out);
+                self.fetch(request_id, &member, partitions, require_stable, out);
+            }
+            _ => unreachable!("not a request of groups: {request:?}"),
+        }
+        self.write_groups(replicas, out);
+    }
+
+    fn validate(&mut self, member: &GroupMetadata, is_transactional: bool, out: &mut Out) -> ErrorCode {
+        if !self.groups.iter().any(|group| group.id() == member.group) && member.generation >= 0 {
+            return if is_transactional { ErrorCode::IllegalGeneration } else { ErrorCode::GroupIdNotFound };
+        }
+        let index = self.group_index(member.group);
+        self.groups[index].validate_offset_commit(member, is_transactional, out)
+    }
+
+    fn commit(
+        &mut self,
+        request_id: RequestId,
+        member: &GroupMetadata,
+        offsets: List<OffsetEntry>,
+        producer: Option<(ProducerId, ProducerEpoch)>,
+        replicas: &mut ReplicaManager,
+        out: &mut Out,
+    ) {
+        let group = member.group;
+        let is_transactional = producer.is_some();
+        let arenas = out.arenas();
+        let records = arenas.payloads.list(arenas.offsets[offsets].iter().map(|entry| {
+            let &OffsetEntry { partition, offset, leader_epoch } = entry;
+            Payload::OffsetCommit { group, partition, offset, leader_epoch }
+        }));
+        if records.is_empty() {
+            return answer_commit(request_id, is_transactional, ErrorCode::None, out);
+        }
+        let (producer_id, producer_epoch) = producer.unwrap_or((NO_PRODUCER_ID, -1));
+        let kind = if is_transactional { BatchKind::Transactional } else { BatchKind::Plain };
+        match append(records, kind, (producer_id, producer_epoch), replicas, out) {
+            Err(error) => {
+                answer_commit(request_id, is_transactional, commit_error(error), out);
+            }
+            Ok(base_offset) => {
+                for index in 0..offsets.len() {
+                    let OffsetEntry { partition, offset, leader_epoch } =
+                        out.stage.arenas.offsets[offsets][index];
+                    let transaction_of = producer.map(|(producer_id, _)| producer_id);
+                    let change =
+                        Change::Commit { group, partition, offset, leader_epoch, transaction_of };
+                    self.offsets.appended(base_offset + index as i64, change);
+                }
+                self.unanswered.push((request_id, is_transactional));
+                let timer = BrokerTimer::OffsetsCommitTimeout(request_id);
+                out.timer(out.now() + self.offsets_commit_timeout, Timer::Broker(timer));
+                let then = if is_transactional {
+                    Then::AnswerTransactionalCommit(request_id)
+                } else {
+                    Then::AnswerCommit(request_id)
+                };
+                self.wait(base_offset + offsets.len() as i64, then, replicas, out);
+            }
+        }
+    }
+
+    fn fetch(
+        &self,
+        request_id: RequestId,
+        member: &GroupMetadata,
+        partitions: PartitionSet,
+        require_stable: bool,
+        out: &mut Out,
+    ) {
+        let group = member.group;
+        if require_stable && partitions.iter().any(|partition| self.offsets.is_unstable(group, partition)) {
+            let error = ErrorCode::UnstableOffsetCommit;
+            return out.respond(request_id, Response::OffsetFetch { error, offsets: List::default() });
+        }
+        let offsets = out.arenas().offsets.list(partitions.iter().map(|partition| {
+            let (offset, leader_epoch) = self.offsets.committed(group, partition).unwrap_or((-1, -1));
+            OffsetEntry { partition, offset, leader_epoch }
+        }));
+        out.respond(request_id, Response::OffsetFetch { error: ErrorCode::None, offsets });
+    }
+
+    /// The leader of `__consumer_offsets-0` has appended a marker at this offset.
+    pub fn on_marker(
+        &mut self,
+        producer_id: ProducerId,
+        kind: MarkerKind,
+        offset: Offset,
+        replicas: &mut ReplicaManager,
+        out: &mut Out,
+    ) {
+        self.offsets.appended(offset, Change::Marker { producer_id, kind });
+        self.wait(offset + 1, Then::Apply, replicas, out);
+    }
+
+    /// The high watermark has passed a record that was waited for, or the wait failed.
+    pub fn on_appended(
+        &mut self,
+        waiter: GroupWaiter,
+        result: Result<(), ErrorCode>,
+        replicas: &mut ReplicaManager,
+        out: &mut Out,
+    ) {
+        if self.serving != Serving::Yes(waiter.coordinator_epoch) {
+            return;
+        }
+        self.apply_committed(replicas, out);
+        match waiter.then {
+            Then::Apply => {}
+            Then::AnswerCommit(request_id) | Then::AnswerTransactionalCommit(request_id) => {
+                let Some(index) = self.unanswered.iter().position(|(id, _)| *id == request_id) else {
+                    return;
+                };
+                let (_, is_transactional) = self.unanswered.remove(index);
+                let error = result.err().map_or(ErrorCode::None, commit_error);
+                answer_commit(request_id, is_transactional, error, out);
+            }
+            Then::GroupWritten(group, generation) => {
+                let index = self.group_index(group);
+                self.groups[index].on_written(generation, result.map_err(commit_error), out);
+                self.write_groups(replicas, out);
+            }
+        }
+    }
+
+    fn apply_committed(&mut self, replicas: &ReplicaManager, out: &mut Out) {
+        let high_watermark = replicas.high_watermark(PartitionId::CONSUMER_OFFSETS);
+        self.offsets.advance(high_watermark, out);
+    }
+
+    /// Appends the metadata of the groups that have changed durably.
+    fn write_groups(&mut self, replicas: &mut ReplicaManager, out: &mut Out) {
+        for index in 0..self.groups.len() {
+            while let Some((generation, members)) = self.groups[index].take_write(out) {
+                let group = self.groups[index].id();
+                let payload = Payload::GroupMetadata { group, generation, members };
+                let records = out.arenas().payloads.list([payload]);
+                match append(records, BatchKind::Plain, (NO_PRODUCER_ID, -1), replicas, out) {
+                    Ok(offset) => {
+                        self.wait(offset + 1, Then::GroupWritten(group, generation), replicas, out);
+                    }
+                    Err(error) => {
+                        self.groups[index].on_written(generation, Err(commit_error(error)), out);
+                    }
+                }
+            }
+        }
+    }
+
+    fn wait(&self, until: Offset, then: Then, replicas: &mut ReplicaManager, out: &mut Out) {
+        let Serving::Yes(coordinator_epoch) = self.serving else { return };
+        let waiter = Waiter::Group(GroupWaiter { coordinator_epoch, then });
+        replicas.wait_for_high_watermark(PartitionId::CONSUMER_OFFSETS, until, waiter, out);
+    }
+
+    fn group_index(&mut self, group: GroupId) -> usize {
+        if let Some(index) = self.groups.iter().position(|known| known.id() == group) {
+            return index;
+        }
+        self.groups.push(Group::new(group, self.group_config));
+        self.groups.len() - 1
+    }
+
+    fn fresh_member_id(&mut self) -> MemberId {
+        let Serving::Yes(epoch) = self.serving else { return MemberId(0) };
+        self.member_ids += 1;
+        MemberId((epoch as u32) << 16 | self.member_ids)
+    }
+}
+
+/// Appends to `__consumer_offsets-0` as with acks=1; returns the offset of the first record.
+fn append(
+    records: List<Payload>,
+    kind: BatchKind,
+    (producer_id, producer_epoch): (ProducerId, ProducerEpoch),
+    replicas: &mut ReplicaManager,
+    out: &mut Out,
+) -> Result<Offset, ErrorCode> {
+    let batch = Batch {
+        partition: PartitionId::CONSUMER_OFFSETS,
+        base_offset: -1,
+        leader_epoch: -1,
+        producer_id,
+        producer_epoch,
+        base_sequence: -1,
+        kind,
+        records,
+        bytes: 100 * records.len() as u32,
+    };
+    replicas.append(batch, Acks::Leader, out)
+}
+
+/// What a client is told of a failed append (kafka-semantics 4.6).
+fn commit_error(error: ErrorCode) -> ErrorCode {
+    match error {
+        ErrorCode::UnknownTopicOrPartition
+        | ErrorCode::NotEnoughReplicas
+        | ErrorCode::NotEnoughReplicasAfterAppend
+        | ErrorCode::RequestTimedOut => ErrorCode::CoordinatorNotAvailable,
+        ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
+        other => other,
+    }
+}
+
+fn answer_commit(request_id: RequestId, is_transactional: bool, error: ErrorCode, out: &mut Out) {
+    let response = if is_transactional {
+        Response::TxnOffsetCommit { error }
+    } else {
+        Response::OffsetCommit { error }
+    };
+    out.respond(request_id, response);
+}
+
+/// Answers a request of groups with an error.
+pub fn refuse(request_id: RequestId, request: &Request, error: ErrorCode, out: &mut Out) {
+    let response = match *request {
+        Request::JoinGroup { member, .. } => Response::JoinGroup {
+            error,
+            generation: -1,
+            member,
+            leader: None,
+            cooperative: false,
+            members: List::default(),
+        },
+        Request::SyncGroup { .. } => Response::SyncGroup { error, partitions: PartitionSet::EMPTY },
+        Request::Heartbeat { .. } => Response::Heartbeat { error },
+        Request::LeaveGroup { .. } => Response::LeaveGroup { error },
+        Request::OffsetCommit { .. } => Response::OffsetCommit { error },
+        Request::TxnOffsetCommit { .. } => Response::TxnOffsetCommit { error },
+        Request::OffsetFetch { .. } => Response::OffsetFetch { error, offsets: List::default() },
+        _ => unreachable!("not a request of groups: {request:?}"),
+    };
+    out.respond(request_id, response);
+}

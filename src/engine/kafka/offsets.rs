@@ -1,0 +1,142 @@
+//! Committed offsets at the group coordinator (`OffsetMetadataManager.java`; kafka-semantics 3.8, 4.4).
+//!
+//! What is appended to `__consumer_offsets` takes effect when the high watermark passes it; readers see
+//! only that. A transactional offset waits for its transaction's marker, and then becomes current only
+//! if it was written later than the one that is current.
+
+use super::event::Event;
+use super::out::Out;
+use super::record::MarkerKind;
+use super::types::*;
+use std::collections::VecDeque;
+
+/// An offset of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Committed {
+    group: GroupId,
+    partition: PartitionId,
+    offset: Offset,
+    leader_epoch: LeaderEpoch,
+    /// Where in `__consumer_offsets` it was written.
+    record_offset: Offset,
+}
+
+/// A change to the offsets, as the log orders them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// An offset was committed, in a transaction of this producer if there is one.
+    Commit {
+        /// Whose.
+        group: GroupId,
+        /// Of what.
+        partition: PartitionId,
+        /// The next offset to read.
+        offset: Offset,
+        /// The leader epoch of the record before it; -1: unknown.
+        leader_epoch: LeaderEpoch,
+        /// The producer whose transaction it belongs to; none: to no transaction.
+        transaction_of: Option<ProducerId>,
+    },
+    /// A transaction ended.
+    Marker {
+        /// Whose.
+        producer_id: ProducerId,
+        /// How.
+        kind: MarkerKind,
+    },
+}
+
+/// All groups' offsets.
+#[derive(Clone, Debug, Default)]
+pub struct Offsets {
+    committed: Vec<Committed>,
+    pending: Vec<(ProducerId, Committed)>,
+    /// Appended, not yet below the high watermark: with the offset in `__consumer_offsets`.
+    uncommitted: VecDeque<(Offset, Change)>,
+}
+
+impl Offsets {
+    /// Forgets everything and keeps the capacity.
+    pub fn clear(&mut self) {
+        self.committed.clear();
+        self.pending.clear();
+        self.uncommitted.clear();
+    }
+
+    /// A change was appended at an offset of `__consumer_offsets`.
+    pub fn appended(&mut self, record_offset: Offset, change: Change) {
+        self.uncommitted.push_back((record_offset, change));
+    }
+
+    /// Where the last change that has not taken effect was appended.
+    pub fn last_uncommitted(&self) -> Option<Offset> {
+        self.uncommitted.back().map(|(record_offset, _)| *record_offset)
+    }
+
+    /// Everything below the high watermark takes effect.
+    pub fn advance(&mut self, high_watermark: Offset, out: &mut Out) {
+        while let Some(&(record_offset, change)) = self.uncommitted.front() {
+            if record_offset >= high_watermark {
+                return;
+            }
+            self.uncommitted.pop_front();
+            self.apply(record_offset, change, out);
+        }
+    }
+
+    /// The committed offset and its leader epoch.
+    pub fn committed(&self, group: GroupId, partition: PartitionId) -> Option<(Offset, LeaderEpoch)> {
+        self.committed
+            .iter()
+            .find(|committed| (committed.group, committed.partition) == (group, partition))
+            .map(|committed| (committed.offset, committed.leader_epoch))
+    }
+
+    /// Whether a transaction that is not yet decided has an offset for this partition
+    /// (`hasPendingTransactionalOffsets`).
+    pub fn is_unstable(&self, group: GroupId, partition: PartitionId) -> bool {
+        self.pending.iter().any(|(_, pending)| (pending.group, pending.partition) == (group, partition))
+    }
+
+    fn apply(&mut self, record_offset: Offset, change: Change, out: &mut Out) {
+        match change {
+            Change::Commit { group, partition, offset, leader_epoch, transaction_of } => {
+                let new = Committed { group, partition, offset, leader_epoch, record_offset };
+                match transaction_of {
+                    None => self.make_current(new, out),
+                    Some(producer_id) => {
+                        self.pending.retain(|(id, old)| {
+                            (*id, old.group, old.partition) != (producer_id, group, partition)
+                        });
+                        self.pending.push((producer_id, new));
+                        out.emit_as_cause(Event::OffsetPending { group, partition, offset, producer_id });
+                    }
+                }
+            }
+            Change::Marker { producer_id, kind } => {
+                for index in 0..self.pending.len() {
+                    let (id, pending) = self.pending[index];
+                    let newer = !self.committed.iter().any(|committed| {
+                        (committed.group, committed.partition) == (pending.group, pending.partition)
+                            && committed.record_offset > pending.record_offset
+                    });
+                    if id == producer_id && kind == MarkerKind::Commit && newer {
+                        self.make_current(pending, out);
+                    }
+                }
+                self.pending.retain(|(id, _)| *id != producer_id);
+            }
+        }
+    }
+
+    /// There is no rule that offsets only grow: the later commit counts.
+    fn make_current(&mut self, new: Committed, out: &mut Out) {
+        let Committed { group, partition, offset, .. } = new;
+        let place = self.committed.iter_mut().find(|old| (old.group, old.partition) == (group, partition));
+        match place {
+            Some(old) => *old = new,
+            None => self.committed.push(new),
+        }
+        out.emit(Event::OffsetCommitted { group, partition, offset });
+    }
+}
