@@ -1,0 +1,15 @@
+//! View models: pure folds of a trace into what a page draws. No web here.
+//!
+//! - [`story`]: a finished run as the other views read it: setup, entries, lists, names, journeys of messages.
+//! - [`lanes`]: who stands where; life lines.
+//! - [`scale`]: time to place and back, with the stretches in which nothing happens folded.
+//! - [`timeline`]: the marks: arrows, log cells, discs, faults, notes. [`scene`] puts the three together.
+
+pub mod lanes;
+mod marks;
+pub mod names;
+pub mod scale;
+pub mod scene;
+pub mod story;
+pub mod timeline;
+mod waits;

@@ -1,0 +1,123 @@
+//! The picture of a run: lanes, time axis and marks, ready to be mapped to pixels.
+
+use crate::engine::kafka::types::*;
+use crate::engine::sim::time::Time;
+use crate::view::lanes::{Lane, Lanes};
+use crate::view::marks;
+use crate::view::scale::{Folding, Scale, Tick};
+use crate::view::story::Story;
+use crate::view::timeline::{Mark, MarkKind, Prominence};
+use crate::view::waits;
+
+/// What a picture shows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// The partition whose leader and ISR are said at the brokers' lanes.
+    pub focus: PartitionId,
+    /// The partitions whose logs are drawn; none: all but the internal ones.
+    pub partitions: Option<PartitionSet>,
+    /// Heartbeats, metadata, empty fetches and the like are drawn too.
+    pub background: bool,
+    /// The controller has a lane.
+    pub controller: bool,
+    /// The coordinator of groups has a lane; none: when something interesting happens there.
+    pub group_coordinator: Option<bool>,
+    /// The client that serves `read` steps has a lane.
+    pub reader: bool,
+    /// Which long waits are folded.
+    pub folding: Folding,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            focus: PartitionId::DEFAULT,
+            partitions: None,
+            background: false,
+            controller: false,
+            group_coordinator: None,
+            reader: false,
+            folding: Folding::Long,
+        }
+    }
+}
+
+impl Options {
+    /// Whether a partition's log is drawn.
+    pub fn shows(&self, partition: PartitionId) -> bool {
+        match self.partitions {
+            Some(partitions) => partitions.contains(partition),
+            None => partition >= PartitionId::DEFAULT,
+        }
+    }
+}
+
+/// So many marks share one entry of the index that makes culling cheap.
+const BLOCK: usize = 64;
+
+/// The picture of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scene {
+    /// From top to bottom.
+    pub lanes: Vec<Lane>,
+    /// The time axis, with its folds.
+    pub scale: Scale,
+    /// Everything drawn, by the time at which it begins.
+    pub marks: Vec<Mark>,
+    /// Ticks for the whole picture; zoomed in, ask the scale.
+    pub ticks: Vec<Tick>,
+    /// Of each [`BLOCK`] marks, where the one that reaches furthest ends.
+    reach: Vec<f64>,
+}
+
+impl Scene {
+    /// Draws a run.
+    pub fn build(story: Story, options: &Options) -> Scene {
+        let mut lanes = Lanes::new(story, options);
+        let mut marks = marks::marks(story, &lanes, options);
+        let end = story.entries.last().map_or(Time::ZERO, |entry| entry.at);
+        let mut instants: Vec<Time> = Vec::with_capacity(marks.len() * 2);
+        for mark in marks.iter().filter(|mark| mark.prominence > Prominence::Background) {
+            instants.push(mark.at);
+            // What never arrives says nothing about the time at which the run ends.
+            if mark.until < end {
+                instants.push(mark.until);
+            }
+        }
+        let segments = lanes.list.iter().flat_map(|lane| &lane.segments);
+        instants.extend(segments.map(|segment| segment.from));
+        let scale = Scale::new(end, instants, &options.folding, |from, to| waits::label(story, from, to));
+        for segment in lanes.list.iter_mut().flat_map(|lane| &mut lane.segments) {
+            (segment.x, segment.x_end) = (scale.x(segment.from), scale.x(segment.to));
+        }
+        for mark in &mut marks {
+            place(mark, &scale);
+        }
+        let reach = marks.chunks(BLOCK).map(|block| block.iter().map(|mark| mark.x_end).fold(0.0, f64::max));
+        let reach = reach.collect();
+        let ticks = scale.ticks(0.0, scale.width(), 12);
+        Scene { lanes: lanes.list, scale, marks, ticks, reach }
+    }
+
+    /// The marks that show between two places, in order. Skips what ends before or begins after.
+    pub fn visible(&self, from_x: f64, to_x: f64) -> impl Iterator<Item = &Mark> {
+        let end = self.marks.partition_point(|mark| mark.x <= to_x);
+        let blocks = self.marks[..end].chunks(BLOCK).zip(&self.reach);
+        let reaching = blocks.filter(move |(_, reach)| **reach >= from_x);
+        reaching.flat_map(|(block, _)| block).filter(move |mark| mark.x_end >= from_x)
+    }
+
+    /// The place of a lane's marks and of a mark's ends are places in `lanes`; this is how many there are.
+    pub fn lane_count(&self) -> usize {
+        self.lanes.len()
+    }
+}
+
+fn place(mark: &mut Mark, scale: &Scale) {
+    (mark.x, mark.x_end) = (scale.x(mark.at), scale.x(mark.until));
+    if let MarkKind::Cell(cell) = &mut mark.kind {
+        for change in [&mut cell.aborted, &mut cell.gone].into_iter().flatten() {
+            change.x = scale.x(change.at);
+        }
+    }
+}
