@@ -59,6 +59,8 @@ pub struct Ledger {
     pub processed: Vec<RecordId>,
     /// The rows of the sinks, in order.
     pub sink_rows: Vec<RecordId>,
+    /// Records whose future failed, in order, each as often as it failed.
+    pub failures: Vec<RecordId>,
     /// Records handed over in the transaction that is open at each client instance.
     open: Vec<Vec<RecordId>>,
     /// Clients are not observed any more.
@@ -82,18 +84,11 @@ impl Ledger {
             Event::ScriptEnded => self.over = true,
             _ if self.over => {}
             Event::RecordSent { record, partition } => {
-                let fate = &mut self.records[record.0 as usize];
-                if fate.sends == 0 {
-                    self.sent.push(record);
-                    fate.sent_at = Some(at);
-                }
-                fate.sends += 1;
-                fate.partition = Some(partition);
-                fate.answer = Answer::Pending;
-                fate.aborted = false;
-                self.open(node).push(record);
+                self.send(node, record, at);
+                self.records[record.0 as usize].partition = Some(partition);
             }
             Event::SendThrew { record, exception } => {
+                self.send(node, record, at);
                 self.answer(record, at, Answer::Threw(exception));
             }
             Event::RecordAcknowledged { record, offset, .. } => {
@@ -101,6 +96,7 @@ impl Ledger {
             }
             Event::RecordFailed { record, exception, .. } => {
                 self.answer(record, at, Answer::Failed(exception));
+                self.failures.push(record);
             }
             Event::CallBegan { call: Call::AbortTransaction } => {
                 self.for_open(node, |fate| fate.aborted = true);
@@ -128,6 +124,18 @@ impl Ledger {
             }
             _ => {}
         }
+    }
+
+    fn send(&mut self, node: Node, record: RecordId, at: Time) {
+        let fate = &mut self.records[record.0 as usize];
+        if fate.sends == 0 {
+            self.sent.push(record);
+            fate.sent_at = Some(at);
+        }
+        fate.sends += 1;
+        fate.answer = Answer::Pending;
+        fate.aborted = false;
+        self.open(node).push(record);
     }
 
     fn answer(&mut self, record: RecordId, at: Time, answer: Answer) {

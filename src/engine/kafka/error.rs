@@ -154,7 +154,7 @@ exception_classes! {
     NewLeaderElectedException, FencedMemberEpochException, StaleMemberEpochException,
     TransactionAbortableException,
     // Raised by the client itself.
-    IllegalStateException, CommitFailedException, RetriableCommitFailedException,
+    TransactionAbortedException, IllegalStateException, CommitFailedException, RetriableCommitFailedException,
     NoOffsetForPartitionException, LogTruncationException, DisconnectException, BufferExhaustedException,
     RecordDeserializationException, ConfigException, InterruptException, RecordBatchTooLargeException,
 }

@@ -189,18 +189,6 @@ pub struct Network {
 }
 
 impl Network {
-    /// Forgets everything and keeps the capacity.
-    pub(crate) fn clear(&mut self) {
-        let Network { connections, messages, counts, held_links, faults, paused, gone } = self;
-        connections.clear();
-        *messages = 0;
-        counts.clear();
-        held_links.clear();
-        faults.clear();
-        paused.clear();
-        gone.clear();
-    }
-
     pub(crate) fn connection(&mut self, id: ConnectionId) -> &mut Connection {
         &mut self.connections[id.0 as usize]
     }

@@ -10,7 +10,7 @@ use super::network::*;
 use super::record::Arenas;
 use super::types::*;
 use crate::engine::ledger::Ledger;
-use crate::engine::script::Setup;
+use crate::engine::script::{Setup, Trigger};
 use crate::engine::sim::queue::EventQueue;
 use crate::engine::sim::random::{Quantiles, Random};
 use crate::engine::sim::time::{Span, Time};
@@ -138,6 +138,8 @@ pub(crate) enum What {
     Timer(Node, u32, Timer),
     /// The script or a program goes on: the task's number.
     Task(u32),
+    /// An application's program goes on, in the life that set this instant.
+    Program(ApplicationId, u32),
 }
 
 /// What all actors share.
@@ -164,6 +166,10 @@ pub struct Stage {
     pub(crate) asks: bool,
     /// The message that waits for a decision.
     pub(crate) asked: Option<(ConnectionId, Direction)>,
+    /// Steps wait for responses of clients to be written.
+    watches_responses: bool,
+    /// The responses written since, for those steps.
+    pub(crate) written: Vec<(ClientId, Api, u32)>,
 }
 
 /// Streams of random draws: what a draw is for.
@@ -202,6 +208,11 @@ impl Stage {
             broker_processes: [0; BROKERS_MAX],
             asks: false,
             asked: None,
+            watches_responses: setup
+                .script
+                .iter()
+                .any(|line| matches!(line.trigger, Trigger::Message { direction: Direction::Response, .. })),
+            written: Vec::new(),
             setup,
         }
     }
@@ -358,6 +369,11 @@ impl Out<'_> {
             self.lose_unread(connection);
             self.stage.network.connection(connection).server_open = false;
             return;
+        }
+        if self.stage.watches_responses
+            && let Node::Client(client) = to
+        {
+            self.stage.written.push((client, open.api, open.number));
         }
         let latency = self.latency(stream::RESPONSE_LATENCY, connection, u64::from(message.0));
         let content = Content::Response(response);
