@@ -3,7 +3,7 @@
 
 use crate::engine::sim::time::{Span, Time};
 
-/// At least so many fold widths make up a picture, so that a fold takes at most this part of it.
+/// So many fold widths make up the picture of a run of usual length.
 const FOLDS_A_PICTURE: usize = 16;
 
 /// A stretch in which nothing of interest happens, drawn with a fixed width.
@@ -191,7 +191,8 @@ fn to_x(span: Span) -> f64 {
 fn longest_unfolded(instants: &[Time]) -> Span {
     let mut gaps: Vec<u64> = instants.windows(2).map(|pair| pair[1].since(pair[0]).0).collect();
     gaps.sort_unstable();
-    let most = FOLDS_A_PICTURE.max(gaps.len() / 6) as u64;
+    // A long run is wider than a screen and may have more of them; a short one must not fold all it has.
+    let most = FOLDS_A_PICTURE.max(gaps.len() / 6).min(gaps.len() / 2).max(2) as u64;
     let mut shorter = 0;
     for (place, gap) in gaps.iter().enumerate() {
         let longer = (gaps.len() - place) as u64;
