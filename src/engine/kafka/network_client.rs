@@ -180,7 +180,13 @@ impl<T: Copy> NetworkClient<T> {
         out.send(connection, request);
     }
 
-    fn send_any(&mut self, broker: BrokerId, request: Request, context: Option<T>, out: &mut Out) -> MessageId {
+    fn send_any(
+        &mut self,
+        broker: BrokerId,
+        request: Request,
+        context: Option<T>,
+        out: &mut Out,
+    ) -> MessageId {
         let node = &mut self.nodes[broker.index()];
         let State::Ready(connection) = node.state else { panic!("sending to {broker} without a connection") };
         let message = out.send(connection, request);
@@ -193,7 +199,8 @@ impl<T: Copy> NetworkClient<T> {
         let count = self.nodes.len() as u64;
         let Node::Client(client) = out.node else { unreachable!("only clients have a network client") };
         self.draws += 1;
-        let start = out.random().below(count, stream::LEAST_LOADED_NODE, u64::from(client.0), self.draws) as usize;
+        let start =
+            out.random().below(count, stream::LEAST_LOADED_NODE, u64::from(client.0), self.draws) as usize;
         let now = out.now();
         let rank = |node: &NodeState<T>| match node.state {
             State::Ready(_) if node.in_flight.len() < self.config.max_in_flight as usize => {
@@ -236,7 +243,9 @@ impl<T: Copy> NetworkClient<T> {
     pub fn on_event(&mut self, event: NodeEvent, out: &mut Out) -> bool {
         match event {
             NodeEvent::Connected(connection) => {
-                let Some(node) = self.nodes.iter_mut().find(|node| node.state == State::Connecting(connection)) else {
+                let Some(node) =
+                    self.nodes.iter_mut().find(|node| node.state == State::Connecting(connection))
+                else {
                     return false;
                 };
                 node.state = State::Ready(connection);
@@ -250,7 +259,8 @@ impl<T: Copy> NetworkClient<T> {
             }
             NodeEvent::Response { request_id: RequestId { connection, message }, response } => {
                 let Some(index) = self.node_of(connection) else { return false };
-                let Some(place) = self.nodes[index].in_flight.iter().position(|known| known.message == message)
+                let Some(place) =
+                    self.nodes[index].in_flight.iter().position(|known| known.message == message)
                 else {
                     return true;
                 };
