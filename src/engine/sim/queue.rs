@@ -29,6 +29,9 @@ const MOST_SLOT_BITS: u32 = 28;
 pub struct EventQueue<E> {
     /// Node 1 is the root, node `n` has the children `2n` and `2n + 1`; the leaves are the second half.
     tree: Vec<u64>,
+    /// The least key, the hole's left out. Known before the hole is filled, so that the next pop need
+    /// not wait for the walk through the tree.
+    least: u64,
     /// The instant and the event of each slot that was ever used.
     slots: Vec<(Time, E)>,
     /// Used slots that are empty now, but for the hole.
@@ -48,9 +51,12 @@ pub struct EventQueue<E> {
 #[derive(Clone, Copy, Debug)]
 struct Layout {
     slot_bits: u32,
+    slots: usize,
     time_shift: u32,
     /// The saturated time: "this late or later".
     far: u64,
+    /// Keys from here on are far, or EMPTY.
+    far_keys: u64,
     /// The sequence, in its place within the key, that is no longer given out.
     sequence_end: u64,
 }
@@ -61,25 +67,20 @@ impl Layout {
         // Eight times as many sequences as slots keep renumbering rare for every size.
         let sequence_bits = LEAST_SEQUENCE_BITS.max(slot_bits + 3);
         let time_shift = slot_bits + sequence_bits;
+        let far = u64::MAX >> time_shift;
         Layout {
             slot_bits,
+            slots: 1 << slot_bits,
             time_shift,
-            far: u64::MAX >> time_shift,
+            far,
+            far_keys: far << time_shift,
             // One sequence is spared, so that no key equals EMPTY.
             sequence_end: ((1 << sequence_bits) - 1) << slot_bits,
         }
     }
 
-    fn slots(self) -> usize {
-        1 << self.slot_bits
-    }
-
     fn slot(self, key: u64) -> usize {
-        key as usize & (self.slots() - 1)
-    }
-
-    fn is_far(self, key: u64) -> bool {
-        key >> self.time_shift == self.far
+        key as usize & (self.slots - 1)
     }
 }
 
@@ -87,7 +88,8 @@ impl<E> Default for EventQueue<E> {
     fn default() -> Self {
         let layout = Layout::new(FIRST_SLOT_BITS);
         EventQueue {
-            tree: vec![EMPTY; 2 * layout.slots()],
+            tree: vec![EMPTY; 2 * layout.slots],
+            least: EMPTY,
             slots: Vec::new(),
             free: Vec::new(),
             hole: None,
@@ -119,7 +121,8 @@ impl<E: Copy> EventQueue<E> {
             elapsed = self.make_room(slot);
         }
         let key = elapsed << self.layout.time_shift | self.sequence | slot as u64;
-        self.sequence += self.layout.slots() as u64;
+        self.sequence += self.layout.slots as u64;
+        self.least = self.least.min(key);
         self.set_leaf(slot, key);
     }
 
@@ -130,30 +133,25 @@ impl<E: Copy> EventQueue<E> {
             self.free.push(slot);
             self.set_leaf(slot as usize, EMPTY);
         }
-        let mut key = self.tree[1];
-        if self.layout.is_far(key) {
-            if key == EMPTY {
+        if self.least >= self.layout.far_keys {
+            if self.least == EMPTY {
                 return None;
             }
             self.advance_base();
-            key = self.tree[1];
         }
-        let slot = self.layout.slot(key);
+        let slot = self.layout.slot(self.least);
         self.hole = Some(slot as u32);
+        self.least = self.least_beside(slot);
         Some(self.slots[slot])
     }
 
     /// The instant of the earliest event.
     pub fn next_at(&self) -> Option<Time> {
-        let key = match self.hole {
-            None => self.tree[1],
-            Some(hole) => self.least_beside(hole as usize),
-        };
-        if self.layout.is_far(key) {
+        if self.least >= self.layout.far_keys {
             // Far keys are not in the order of time among themselves.
             return self.pending().map(|slot| self.slots[slot as usize].0).min();
         }
-        Some(self.slots[self.layout.slot(key)].0)
+        Some(self.slots[self.layout.slot(self.least)].0)
     }
 
     /// The number of pending events.
@@ -169,6 +167,7 @@ impl<E: Copy> EventQueue<E> {
     /// Forgets everything and keeps the capacity.
     pub fn clear(&mut self) {
         self.tree.fill(EMPTY);
+        self.least = EMPTY;
         self.slots.clear();
         self.free.clear();
         self.hole = None;
@@ -177,13 +176,25 @@ impl<E: Copy> EventQueue<E> {
     }
 
     /// Writes a leaf and the least key of every subtree that it is in.
-    #[inline]
+    #[inline(always)]
     fn set_leaf(&mut self, slot: usize, key: u64) {
-        let mut node = self.layout.slots() + slot;
+        // The usual size with a constant number of levels and no bounds to check.
+        if let Ok(tree) = <&mut [u64; 2 << FIRST_SLOT_BITS]>::try_from(&mut self.tree[..]) {
+            let mut node = (1 << FIRST_SLOT_BITS) + slot % (1 << FIRST_SLOT_BITS);
+            let mut least = key;
+            tree[node] = least;
+            for _ in 1..FIRST_SLOT_BITS {
+                least = least.min(tree[node ^ 1]);
+                node >>= 1;
+                tree[node] = least;
+            }
+            return;
+        }
+        let mut node = self.layout.slots + slot;
         let mut least = key;
         let tree = &mut self.tree[..];
         tree[node] = least;
-        while node > 1 {
+        while node > 3 {
             least = least.min(tree[node ^ 1]);
             node >>= 1;
             tree[node] = least;
@@ -191,9 +202,17 @@ impl<E: Copy> EventQueue<E> {
     }
 
     /// The least key of all leaves but one.
+    #[inline(always)]
     fn least_beside(&self, slot: usize) -> u64 {
-        let mut node = self.layout.slots() + slot;
         let mut least = EMPTY;
+        if let Ok(tree) = <&[u64; 2 << FIRST_SLOT_BITS]>::try_from(&self.tree[..]) {
+            let leaf = (1 << FIRST_SLOT_BITS) + slot % (1 << FIRST_SLOT_BITS);
+            for level in 0..FIRST_SLOT_BITS {
+                least = least.min(tree[(leaf >> level) ^ 1]);
+            }
+            return least;
+        }
+        let mut node = self.layout.slots + slot;
         while node > 1 {
             least = least.min(self.tree[node ^ 1]);
             node >>= 1;
@@ -207,7 +226,7 @@ impl<E: Copy> EventQueue<E> {
         if let Some(slot) = self.free.pop() {
             return slot as usize;
         }
-        if self.slots.len() == self.layout.slots() {
+        if self.slots.len() == self.layout.slots {
             self.rekey(self.base, self.layout.slot_bits + 1);
         }
         self.slots.push(first);
@@ -220,7 +239,7 @@ impl<E: Copy> EventQueue<E> {
         let at = self.slots[slot].0.0;
         if at < self.base || self.sequence == self.layout.sequence_end {
             // What the leaf holds is the key of the event that was here before.
-            let leaf = self.layout.slots() + slot;
+            let leaf = self.layout.slots + slot;
             self.tree[leaf] = EMPTY;
             self.rekey(self.base.min(at), self.layout.slot_bits);
         }
@@ -236,7 +255,7 @@ impl<E: Copy> EventQueue<E> {
 
     /// The slots that hold an event.
     fn pending(&self) -> impl Iterator<Item = u32> {
-        let leaves = &self.tree[self.layout.slots()..];
+        let leaves = &self.tree[self.layout.slots..];
         let used = (0..self.slots.len() as u32).filter(|slot| leaves[*slot as usize] != EMPTY);
         used.filter(|slot| self.hole != Some(*slot))
     }
@@ -248,7 +267,7 @@ impl<E: Copy> EventQueue<E> {
         let mut order = std::mem::take(&mut self.order);
         order.clear();
         order.extend(self.pending());
-        let (slots, leaves) = (&self.slots, &self.tree[self.layout.slots()..]);
+        let (slots, leaves) = (&self.slots, &self.tree[self.layout.slots..]);
         let sequences = (1 << self.layout.time_shift) - 1;
         order.sort_unstable_by_key(|slot| (slots[*slot as usize].0, leaves[*slot as usize] & sequences));
 
@@ -257,16 +276,17 @@ impl<E: Copy> EventQueue<E> {
         self.base = base;
         self.sequence = 0;
         self.tree.clear();
-        self.tree.resize(2 * layout.slots(), EMPTY);
+        self.tree.resize(2 * layout.slots, EMPTY);
         for slot in &order {
             let elapsed = (self.slots[*slot as usize].0.0 - base).min(layout.far);
-            self.tree[layout.slots() + *slot as usize] =
+            self.tree[layout.slots + *slot as usize] =
                 elapsed << layout.time_shift | self.sequence | u64::from(*slot);
-            self.sequence += layout.slots() as u64;
+            self.sequence += layout.slots as u64;
         }
-        for node in (1..layout.slots()).rev() {
+        for node in (1..layout.slots).rev() {
             self.tree[node] = self.tree[2 * node].min(self.tree[2 * node + 1]);
         }
+        self.least = self.tree[1];
         self.order = order;
     }
 }
