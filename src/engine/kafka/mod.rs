@@ -2,6 +2,7 @@
 //! time and act only through [`out::Out`]; they never touch one another.
 
 pub mod config;
+pub mod controller;
 pub mod error;
 pub mod event;
 pub mod group;
