@@ -5,11 +5,13 @@
 //! - [`scale`]: time to place and back, with the stretches in which nothing happens folded.
 //! - [`timeline`]: the marks: arrows, log cells, discs, faults, notes. [`scene`] puts the three together.
 
+mod chunked;
 pub mod lanes;
 mod marks;
 pub mod names;
 pub mod scale;
 pub mod scene;
+pub mod state;
 pub mod story;
 pub mod timeline;
 mod waits;
