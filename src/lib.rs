@@ -8,11 +8,13 @@
 //!   - `engine::sim`: the discrete-event kernel; knows nothing of Kafka.
 //!   - `engine::kafka`: one Kafka concept per file.
 //!   - `engine::world`: the cluster and its clients as one `Clone` value.
+//! - [`scenario`]: what a text or a link says: configuration, applications, steps, seed, view.
 //! - [`view`]: pure view models: from a trace to lanes, marks, state, narration, verdict.
 //! - `ui` (wasm only): the page, in Leptos components that draw view models.
 //! - `api` (wasm only): what JavaScript sees of the module.
 
 pub mod engine;
+pub mod scenario;
 pub mod view;
 
 #[cfg(target_arch = "wasm32")]
