@@ -3,7 +3,7 @@
 use crate::engine::kafka::error::ErrorCode;
 use crate::engine::kafka::event::Event;
 use crate::engine::kafka::message::{Api, Request, Response, application_records};
-use crate::engine::kafka::network::MessageId;
+use crate::engine::kafka::network::{ConnectionId, MessageId};
 use crate::engine::kafka::record::{Arenas, Batch, Payload};
 use crate::engine::kafka::types::*;
 use crate::engine::script::{Setup, Topic};
@@ -64,6 +64,8 @@ pub struct Index {
     pub names: Names,
     /// By `MessageId`.
     journeys: Vec<Option<Journey>>,
+    /// By `ConnectionId`: who opened it, and to whom.
+    connections: Vec<Option<(Node, Node)>>,
 }
 
 /// A run to be told. `Copy`, so that every view takes it by value.
@@ -83,7 +85,7 @@ impl Index {
     /// One pass over a trace.
     pub fn new(setup: &Setup, entries: &[Entry], arenas: &Arenas) -> Index {
         let names = Names::new(setup, entries);
-        let mut index = Index { names, journeys: Vec::new() };
+        let mut index = Index { names, ..Index::default() };
         let mut attempts = Attempts::default();
         for entry in entries {
             index.learn(entry, &mut attempts, arenas);
@@ -102,7 +104,19 @@ impl Index {
         numbered.filter_map(|(number, journey)| Some((MessageId(number as u32), journey.as_ref()?)))
     }
 
+    /// The two ends of a connection: who opened it, and to whom.
+    pub fn connection(&self, connection: ConnectionId) -> Option<(Node, Node)> {
+        self.connections.get(connection.0 as usize).copied().flatten()
+    }
+
     fn learn(&mut self, entry: &Entry, attempts: &mut Attempts, arenas: &Arenas) {
+        if let Event::ConnectionOpened { connection, to } = entry.event {
+            let index = connection.0 as usize;
+            if self.connections.len() <= index {
+                self.connections.resize(index + 1, None);
+            }
+            self.connections[index] = Some((entry.actor, to));
+        }
         if let Event::RequestSent { message, to, request, .. } = entry.event {
             let index = message.0 as usize;
             if self.journeys.len() <= index {
