@@ -1,5 +1,5 @@
-//! The KRaft controller: registrations, sessions, elections, ISR changes (`ReplicationControlManager`,
-//! `ClusterControlManager`, `BrokerHeartbeatManager`, `PartitionChangeBuilder`; kafka-semantics 2.5 to 2.9).
+//! The KRaft controller (`QuorumController`, `ClusterControlManager`, `BrokerHeartbeatManager`,
+//! `ReplicationControlManager`): who is registered and alive, who leads what, who is in sync.
 
 use super::config::ClusterConfig;
 use super::error::ErrorCode;
@@ -8,6 +8,7 @@ use super::message::{Request, Response};
 use super::metadata::{BrokerImage, ClusterImage, PartitionImage};
 use super::network::RequestId;
 use super::out::{BrokerTimer, NodeEvent, Out, Timer};
+use super::partition_change::{Election, PartitionChange};
 use super::types::*;
 use crate::engine::script::Setup;
 use crate::engine::sim::time::Time;
@@ -15,122 +16,143 @@ use crate::engine::sim::time::Time;
 /// What the controller knows of a broker beside its registration.
 #[derive(Clone, Copy, Debug, Default)]
 struct BrokerState {
-    last_contact: Time,
+    /// Tells one process of the broker from the next.
     incarnation: u32,
-    /// The metadata version that it has applied.
-    applied: u64,
-    /// Its session is watched.
+    last_contact: Time,
+    has_session: bool,
+    /// A timer looks after the session.
     watched: bool,
-    /// The metadata version with which its controlled shutdown began.
-    shutdown_version: Option<u64>,
+    /// The metadata version that its last heartbeat named.
+    metadata_version: u64,
+    /// The version that took its leaderships away, while it shuts down.
+    controlled_shutdown_version: Option<u64>,
 }
 
-/// How a leader may be found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Election {
-    /// From ISR or ELR; uncleanly where the topic allows it.
-    Any,
-    /// The preferred replica, if it is in sync.
-    Preferred,
+/// A broker that waits for news.
+#[derive(Clone, Copy, Debug)]
+struct WaitingFetch {
+    request_id: RequestId,
+    version: u64,
 }
 
-/// See the module's description.
+/// The controller.
 #[derive(Clone, Debug)]
 pub struct Controller {
     config: ClusterConfig,
+    image: ClusterImage,
+    /// The version of the last image that was published.
+    version: u64,
+    changed: bool,
     brokers: Vec<BrokerState>,
-    next_epoch: i64,
-    /// Brokers that wait for metadata newer than a version.
-    waiting: Vec<(RequestId, u64)>,
-    draft: ClusterImage,
+    waiting: Vec<WaitingFetch>,
+    unclean_elections_timed: bool,
 }
 
 impl Controller {
-    /// Before the start of the run.
+    /// The controller of a cluster in which every broker is up and every replica in sync.
     pub fn new(setup: &Setup) -> Controller {
-        let brokers = vec![
-            BrokerImage { epoch: 0, fenced: false, in_controlled_shutdown: false };
-            usize::from(setup.brokers)
-        ];
-        let partition = |replicas: &[BrokerId], min_insync_replicas, unclean| {
-            let mut order = [None; BROKERS_MAX];
-            for (place, replica) in order.iter_mut().zip(replicas) {
-                *place = Some(*replica);
+        let mut partitions = Vec::new();
+        for topic in &setup.topics {
+            let mut replicas = [None; BROKERS_MAX];
+            for (place, broker) in replicas.iter_mut().zip(&topic.config.replicas) {
+                *place = Some(*broker);
             }
-            PartitionImage {
-                leader: replicas.first().copied(),
+            let image = PartitionImage {
+                leader: topic.config.replicas.first().copied(),
                 leader_epoch: 0,
                 partition_epoch: 0,
-                replicas: order,
-                isr: replicas.iter().copied().collect(),
+                replicas,
+                isr: topic.config.replicas.iter().copied().collect(),
                 elr: BrokerSet::EMPTY,
                 last_known_leader: None,
                 recovering: false,
-                min_insync_replicas,
-                unclean_leader_election_enable: unclean,
-            }
-        };
-        let partitions = setup
-            .topics
-            .iter()
-            .flat_map(|topic| {
-                let config = &topic.config;
-                let image = partition(
-                    &config.replicas,
-                    config.min_insync_replicas,
-                    config.unclean_leader_election_enable,
-                );
-                std::iter::repeat_n(image, usize::from(config.partitions))
-            })
-            .collect();
+                min_insync_replicas: topic.config.min_insync_replicas,
+                unclean_leader_election_enable: topic.config.unclean_leader_election_enable,
+            };
+            let end = usize::from(topic.first_partition.0) + usize::from(topic.config.partitions);
+            partitions.resize(partitions.len().max(end), image);
+            partitions[topic.first_partition.index()..end].fill(image);
+        }
+        let brokers = usize::from(setup.brokers);
         Controller {
             config: setup.cluster.clone(),
-            brokers: vec![BrokerState::default(); usize::from(setup.brokers)],
-            next_epoch: 1,
+            image: ClusterImage { partitions, brokers: vec![BrokerImage::default(); brokers] },
+            version: 0,
+            changed: false,
+            brokers: vec![BrokerState { has_session: true, ..BrokerState::default() }; brokers],
             waiting: Vec::new(),
-            draft: ClusterImage { partitions, brokers },
+            unclean_elections_timed: false,
         }
     }
 
-    /// The start of the run: every broker registered, every replica in sync.
+    /// The cluster at the start of a run: states it, and publishes the first image.
     pub fn bootstrap(&mut self, out: &mut Out) {
-        out.arenas().images.clear();
-        out.arenas().images.push(self.draft.clone());
         for index in 0..self.brokers.len() {
-            self.watch(BrokerId::from_index(index), out);
+            let broker = BrokerId::from_index(index);
+            out.emit(Event::BrokerRegistered { broker, broker_epoch: 0 });
+            out.emit(Event::BrokerUnfenced { broker });
+            self.watch_session(broker, out);
         }
-        for (partition, image) in self.draft.partitions.iter().enumerate() {
-            emit_change(PartitionId(partition as u8), image, false, out);
+        for index in 0..self.image.partitions.len() {
+            self.state_partition(PartitionId(index as u8), false, out);
         }
-        let now = out.now();
+        out.arenas().images.push(self.image.clone());
+        self.version = out.arenas().images.len() as u64 - 1;
         if self.config.auto_leader_rebalance_enable {
-            out.timer(
-                now + self.config.leader_imbalance_check_interval,
-                Timer::Broker(BrokerTimer::PreferredElections),
-            );
+            let at = out.now() + self.config.leader_imbalance_check_interval;
+            out.timer(at, Timer::Broker(BrokerTimer::PreferredElections));
         }
-        out.timer(
-            now + self.config.unclean_leader_election_interval,
-            Timer::Broker(BrokerTimer::UncleanElections),
-        );
+        self.time_unclean_elections(out);
     }
 
-    /// Requests of brokers, and the clock.
+    /// The cluster as the controller knows it.
+    pub fn image(&self) -> &ClusterImage {
+        &self.image
+    }
+
+    /// Handles an event.
     pub fn on_event(&mut self, event: NodeEvent, out: &mut Out) {
         match event {
             NodeEvent::Request { request_id, request, .. } => self.on_request(request_id, request, out),
-            NodeEvent::Disconnected(connection) => {
-                self.waiting.retain(|(request_id, _)| request_id.connection != connection);
-            }
             NodeEvent::Timer(Timer::Broker(timer)) => self.on_timer(timer, out),
+            NodeEvent::Disconnected(connection) => {
+                self.waiting.retain(|waiting| waiting.request_id.connection != connection);
+            }
             NodeEvent::Connected(_) | NodeEvent::Response { .. } | NodeEvent::Timer(_) => {}
+        }
+        self.publish(out);
+    }
+
+    fn on_timer(&mut self, timer: BrokerTimer, out: &mut Out) {
+        match timer {
+            BrokerTimer::BrokerSession(broker) => self.check_session(broker, out),
+            BrokerTimer::UncleanElections => {
+                self.unclean_elections_timed = false;
+                self.time_unclean_elections(out);
+                for index in 0..self.image.partitions.len() {
+                    let partition = &self.image.partitions[index];
+                    if partition.leader.is_none() && partition.unclean_leader_election_enable {
+                        self.elect(PartitionId(index as u8), Election::Unclean, out);
+                    }
+                }
+            }
+            BrokerTimer::PreferredElections => {
+                let at = out.now() + self.config.leader_imbalance_check_interval;
+                out.timer(at, Timer::Broker(BrokerTimer::PreferredElections));
+                for index in 0..self.image.partitions.len() {
+                    self.elect(PartitionId(index as u8), Election::Preferred, out);
+                }
+            }
+            _ => {}
         }
     }
 
     fn on_request(&mut self, request_id: RequestId, request: Request, out: &mut Out) {
-        let response = match request {
+        match request {
             Request::BrokerRegistration { broker, incarnation, previous_broker_epoch } => {
-                self.register(broker, incarnation, previous_broker_epoch, out)
+                let response = self.register(broker, incarnation, previous_broker_epoch, out);
+                self.publish(out);
+                out.respond(request_id, response);
             }
             Request::BrokerHeartbeat {
                 broker,
@@ -138,7 +160,20 @@ impl Controller {
                 metadata_version,
                 want_fence,
                 want_shut_down,
-            } => self.heartbeat(broker, broker_epoch, metadata_version, want_fence, want_shut_down, out),
+            } => {
+                let response =
+                    self.heartbeat(broker, broker_epoch, metadata_version, want_fence, want_shut_down, out);
+                self.publish(out);
+                out.respond(request_id, response);
+            }
+            Request::FetchMetadata { version, .. } => {
+                self.publish(out);
+                if self.version > version {
+                    out.respond(request_id, Response::FetchMetadata { version: self.version });
+                } else {
+                    self.waiting.push(WaitingFetch { request_id, version });
+                }
+            }
             Request::AlterPartition {
                 broker,
                 broker_epoch,
@@ -146,137 +181,109 @@ impl Controller {
                 leader_epoch,
                 partition_epoch,
                 new_isr,
-            } => self.alter_partition(
-                broker,
-                broker_epoch,
-                partition,
-                leader_epoch,
-                partition_epoch,
-                new_isr,
-                out,
-            ),
-            Request::FetchMetadata { version, .. } => {
-                let latest = self.version(out);
-                if version >= latest {
-                    self.waiting.push((request_id, version));
-                    return;
-                }
-                Response::FetchMetadata { version: latest }
+            } => {
+                let error = match self.validate_isr(
+                    broker,
+                    broker_epoch,
+                    partition,
+                    leader_epoch,
+                    partition_epoch,
+                    new_isr,
+                ) {
+                    Err(error) => error,
+                    Ok(()) => self.alter_isr(partition, new_isr, out),
+                };
+                let image = self.image.partition(partition);
+                let (isr, leader_epoch, partition_epoch) =
+                    (image.isr, image.leader_epoch, image.partition_epoch);
+                self.publish(out);
+                out.respond(
+                    request_id,
+                    Response::AlterPartition { error, isr, leader_epoch, partition_epoch },
+                );
             }
-            _ => unreachable!("no client asks the controller"),
-        };
-        out.respond(request_id, response);
-    }
-
-    fn on_timer(&mut self, timer: BrokerTimer, out: &mut Out) {
-        let now = out.now();
-        match timer {
-            BrokerTimer::BrokerSession(broker) => {
-                self.brokers[broker.index()].watched = false;
-                if self.draft.broker(broker).fenced {
-                    return;
-                }
-                let ends = self.brokers[broker.index()].last_contact + self.config.broker_session_timeout;
-                if ends <= now {
-                    self.fence(broker, out);
-                } else {
-                    self.watch(broker, out);
-                }
-            }
-            BrokerTimer::UncleanElections => {
-                self.change(out, |this, partition| {
-                    let image = this.draft.partition(partition);
-                    let wanted = image.leader.is_none() && image.unclean_leader_election_enable;
-                    wanted.then_some((image.isr, Election::Any))
-                });
-                out.timer(now + self.config.unclean_leader_election_interval, Timer::Broker(timer));
-            }
-            BrokerTimer::PreferredElections => {
-                self.change(out, |this, partition| {
-                    Some((this.draft.partition(partition).isr, Election::Preferred))
-                });
-                out.timer(now + self.config.leader_imbalance_check_interval, Timer::Broker(timer));
-            }
-            _ => {}
+            _ => unreachable!("not a request to the controller: {request:?}"),
         }
     }
 
-    fn version(&self, out: &mut Out) -> u64 {
-        out.arenas().images.len() as u64 - 1
-    }
+    // ---- brokers -------------------------------------------------------------------------------
 
-    /// Everybody who waits learns of the new metadata.
-    fn publish(&mut self, out: &mut Out) {
-        let image = self.draft.clone();
-        out.arenas().images.push(image);
-        let version = self.version(out);
-        for (request_id, _) in std::mem::take(&mut self.waiting) {
-            out.respond(request_id, Response::FetchMetadata { version });
-        }
-    }
-
-    fn watch(&mut self, broker: BrokerId, out: &mut Out) {
-        let state = &mut self.brokers[broker.index()];
-        if !state.watched {
-            state.watched = true;
-            let ends = state.last_contact + self.config.broker_session_timeout;
-            out.timer(ends, Timer::Broker(BrokerTimer::BrokerSession(broker)));
-        }
-    }
-
-    // ---- brokers -----------------------------------------------------------------------------------
-
+    /// `ClusterControlManager.registerBroker`
     fn register(
         &mut self,
         broker: BrokerId,
         incarnation: u32,
-        previous: Option<i64>,
+        previous_broker_epoch: Option<i64>,
         out: &mut Out,
     ) -> Response {
-        let now = out.now();
+        let known = *self.image.broker(broker);
         let state = self.brokers[broker.index()];
-        let session_lives = !self.draft.broker(broker).fenced
-            && state.last_contact + self.config.broker_session_timeout > now
-            && state.incarnation != incarnation;
-        if session_lives {
-            return Response::BrokerRegistration {
-                error: ErrorCode::DuplicateBrokerRegistration,
-                broker_epoch: -1,
-            };
+        let is_new_process = state.incarnation != incarnation;
+        if is_new_process && self.has_valid_session(broker, out.now()) && !known.in_controlled_shutdown {
+            let error = ErrorCode::DuplicateBrokerRegistration;
+            return Response::BrokerRegistration { error, broker_epoch: -1 };
         }
-        // A restart that can't show the epoch of a clean shutdown was unclean: what that replica has is
-        // not to be trusted with committed records (KIP-966).
-        let unclean = previous != Some(self.draft.broker(broker).epoch);
-        let epoch = self.next_epoch;
-        self.next_epoch += 1;
-        self.draft.brokers[broker.index()] =
-            BrokerImage { epoch, fenced: true, in_controlled_shutdown: false };
-        self.brokers[broker.index()] = BrokerState {
-            last_contact: now,
-            incarnation,
-            applied: 0,
-            watched: state.watched,
-            shutdown_version: None,
-        };
-        out.emit_as_cause(Event::BrokerRegistered { broker, broker_epoch: epoch });
-        if unclean && self.config.eligible_leader_replicas {
-            for index in 0..self.draft.partitions.len() {
-                let partition = PartitionId(index as u8);
-                let image = self.draft.partitions[index];
-                if !image.isr.contains(broker) && !image.elr.contains(broker) {
-                    continue;
-                }
-                let mut isr = image.isr;
-                isr.remove(broker);
-                self.draft.partitions[index].elr.remove(broker);
-                self.alter(partition, isr, Some(broker), Election::Any, out);
+        if is_new_process {
+            let is_clean = previous_broker_epoch == Some(known.epoch);
+            if self.config.eligible_leader_replicas && !is_clean {
+                self.remove_from_isrs(broker, true, out);
+            } else {
+                self.remove_from_isrs(broker, false, out);
             }
         }
-
-        self.publish(out);
-        Response::BrokerRegistration { error: ErrorCode::None, broker_epoch: epoch }
+        // As in Kafka, the broker epoch is the place of the registration in the metadata.
+        let broker_epoch = self.version as i64 + 1;
+        self.image.brokers[broker.index()] =
+            BrokerImage { epoch: broker_epoch, fenced: true, in_controlled_shutdown: false };
+        self.changed = true;
+        self.brokers[broker.index()] = BrokerState {
+            incarnation,
+            last_contact: out.now(),
+            has_session: true,
+            watched: state.watched,
+            metadata_version: 0,
+            controlled_shutdown_version: None,
+        };
+        out.emit_as_cause(Event::BrokerRegistered { broker, broker_epoch });
+        self.watch_session(broker, out);
+        Response::BrokerRegistration { error: ErrorCode::None, broker_epoch }
     }
 
+    fn has_valid_session(&self, broker: BrokerId, now: Time) -> bool {
+        let state = &self.brokers[broker.index()];
+        state.has_session && now.since(state.last_contact) < self.config.broker_session_timeout
+    }
+
+    fn watch_session(&mut self, broker: BrokerId, out: &mut Out) {
+        let state = &mut self.brokers[broker.index()];
+        if !state.watched {
+            state.watched = true;
+            let at = state.last_contact + self.config.broker_session_timeout;
+            out.timer(at, Timer::Broker(BrokerTimer::BrokerSession(broker)));
+        }
+    }
+
+    fn check_session(&mut self, broker: BrokerId, out: &mut Out) {
+        self.brokers[broker.index()].watched = false;
+        if self.has_valid_session(broker, out.now()) {
+            self.watch_session(broker, out);
+        } else {
+            self.brokers[broker.index()].has_session = false;
+            if !self.image.broker(broker).fenced {
+                self.fence(broker, out);
+            }
+        }
+    }
+
+    /// `handleBrokerFenced`
+    fn fence(&mut self, broker: BrokerId, out: &mut Out) {
+        self.image.brokers[broker.index()].fenced = true;
+        self.changed = true;
+        out.emit_as_cause(Event::BrokerFenced { broker });
+        self.remove_from_isrs(broker, false, out);
+    }
+
+    /// `processBrokerHeartbeat` (`BrokerHeartbeatManager.calculateNextBrokerState`)
     fn heartbeat(
         &mut self,
         broker: BrokerId,
@@ -286,279 +293,243 @@ impl Controller {
         want_shut_down: bool,
         out: &mut Out,
     ) -> Response {
-        let image = *self.draft.broker(broker);
-        if image.epoch != broker_epoch {
-            return Response::BrokerHeartbeat {
-                error: ErrorCode::StaleBrokerEpoch,
-                is_fenced: true,
-                should_shut_down: false,
-            };
+        let known = *self.image.broker(broker);
+        if known.epoch != broker_epoch {
+            let error = ErrorCode::StaleBrokerEpoch;
+            return Response::BrokerHeartbeat { error, is_fenced: true, should_shut_down: false };
         }
         let state = &mut self.brokers[broker.index()];
         state.last_contact = out.now();
-        state.applied = metadata_version;
-        if want_shut_down {
-            return self.shut_down(broker, out);
-        }
-        if image.fenced && !want_fence && metadata_version >= self.version(out) {
-            self.draft.brokers[broker.index()].fenced = false;
-            out.emit_as_cause(Event::BrokerUnfenced { broker });
-            self.change_and_publish(out, |this, partition| {
-                let image = this.draft.partition(partition);
-                image.leader.is_none().then_some((image.isr, Election::Any))
-            });
-            self.watch(broker, out);
-        } else if !image.fenced && want_fence {
-            self.fence(broker, out);
-        } else if !image.fenced {
-            self.watch(broker, out);
-        }
-        let is_fenced = self.draft.broker(broker).fenced;
-        Response::BrokerHeartbeat { error: ErrorCode::None, is_fenced, should_shut_down: false }
-    }
-
-    /// Controlled shutdown: leadership moves first, then the broker leaves every ISR, then it may go.
-    fn shut_down(&mut self, broker: BrokerId, out: &mut Out) -> Response {
-        if self.brokers[broker.index()].shutdown_version.is_none() {
-            self.draft.brokers[broker.index()].in_controlled_shutdown = true;
-            self.change_and_publish(out, |this, partition| {
-                let image = this.draft.partition(partition);
-                let mut isr = image.isr;
-                isr.remove(broker);
-                (image.isr.contains(broker) && !isr.is_empty()).then_some((isr, Election::Any))
-            });
-            self.brokers[broker.index()].shutdown_version = Some(self.version(out));
-        }
-        let version = self.brokers[broker.index()].shutdown_version.unwrap_or_default();
-        // The others have to know of it before the broker may go.
-        let known = (0..self.brokers.len()).all(|index| {
-            let other = BrokerId::from_index(index);
-            other == broker || self.draft.broker(other).fenced || self.brokers[index].applied >= version
-        });
-        if known {
+        state.has_session = true;
+        state.metadata_version = metadata_version;
+        self.watch_session(broker, out);
+        let mut should_shut_down = false;
+        if known.fenced {
+            if want_shut_down {
+                should_shut_down = true;
+            } else if !want_fence && metadata_version as i64 >= known.epoch {
+                self.image.brokers[broker.index()].fenced = false;
+                self.changed = true;
+                out.emit_as_cause(Event::BrokerUnfenced { broker });
+                self.elect_where_leaderless(out);
+            }
+        } else if want_shut_down {
+            should_shut_down = self.shut_down(broker, out);
+        } else if want_fence {
             self.fence(broker, out);
         }
-        Response::BrokerHeartbeat { error: ErrorCode::None, is_fenced: known, should_shut_down: known }
+        if should_shut_down {
+            if !known.fenced {
+                self.fence(broker, out);
+            }
+            self.brokers[broker.index()].has_session = false;
+        }
+        let is_fenced = self.image.broker(broker).fenced;
+        Response::BrokerHeartbeat { error: ErrorCode::None, is_fenced, should_shut_down }
     }
 
-    fn fence(&mut self, broker: BrokerId, out: &mut Out) {
-        if self.draft.broker(broker).fenced {
-            return;
-        }
-        self.draft.brokers[broker.index()].fenced = true;
-        out.emit_as_cause(Event::BrokerFenced { broker });
-        self.change_and_publish(out, |this, partition| {
-            let image = this.draft.partition(partition);
-            let mut isr = image.isr;
-            isr.remove(broker);
-            (image.isr.contains(broker) || image.leader == Some(broker)).then_some((isr, Election::Any))
-        });
-    }
-
-    // ---- partitions --------------------------------------------------------------------------------
-
-    /// Changes every partition for which `wanted` gives an ISR, and publishes if any did change.
-    fn change(
-        &mut self,
-        out: &mut Out,
-        wanted: impl Fn(&Controller, PartitionId) -> Option<(BrokerSet, Election)>,
-    ) {
-        if self.change_all(out, wanted) {
-            self.publish(out);
-        }
-    }
-
-    fn change_and_publish(
-        &mut self,
-        out: &mut Out,
-        wanted: impl Fn(&Controller, PartitionId) -> Option<(BrokerSet, Election)>,
-    ) {
-        self.change_all(out, wanted);
-        self.publish(out);
-    }
-
-    fn change_all(
-        &mut self,
-        out: &mut Out,
-        wanted: impl Fn(&Controller, PartitionId) -> Option<(BrokerSet, Election)>,
-    ) -> bool {
-        let mut changed = false;
-        for index in 0..self.draft.partitions.len() {
-            let partition = PartitionId(index as u8);
-            if let Some((isr, election)) = wanted(self, partition) {
-                changed |= self.alter(partition, isr, None, election, out);
-            }
-        }
-        changed
-    }
-
-    fn may_lead(&self, broker: BrokerId) -> bool {
-        let image = self.draft.broker(broker);
-        !image.fenced && !image.in_controlled_shutdown
-    }
-
-    /// Gives a partition a new ISR and, where needed, a new leader (`PartitionChangeBuilder`). `unclean`: a replica
-    /// that restarted uncleanly. Returns whether anything changed.
-    fn alter(
-        &mut self,
-        partition: PartitionId,
-        isr: BrokerSet,
-        unclean: Option<BrokerId>,
-        election: Election,
-        out: &mut Out,
-    ) -> bool {
-        let old = self.draft.partitions[partition.index()];
-        let mut new = old;
-        new.isr = isr;
-        // Without ELR the last member never leaves the ISR (kafka-semantics 2.7).
-        if !self.config.eligible_leader_replicas && isr.is_empty() {
-            new.isr = old.isr;
-        }
-        let mut unclean_election = false;
-        let keeps = old.leader.is_some_and(|leader| new.isr.contains(leader) && self.may_lead(leader));
-        if election == Election::Preferred {
-            let preferred =
-                old.replicas().next().filter(|broker| new.isr.contains(*broker) && self.may_lead(*broker));
-            if preferred.is_some() {
-                new.leader = preferred;
-            }
-        } else if !keeps {
-            let eligible = |broker: &BrokerId| {
-                self.may_lead(*broker)
-                    && (new.isr.contains(*broker) || new.isr.is_empty() && old.elr.contains(*broker))
-            };
-            new.leader = old.replicas().find(eligible);
-            if new.leader.is_none() && new.isr.is_empty() && old.elr.is_empty() {
-                // Exactly one last known leader, alive again (KIP-966).
-                new.leader = old.last_known_leader.filter(|broker| self.may_lead(*broker));
-                unclean_election = new.leader.is_some();
-            }
-            if new.leader.is_none() && old.unclean_leader_election_enable {
-                new.leader = old.replicas().find(|broker| self.may_lead(*broker));
-                unclean_election = new.leader.is_some();
-            }
-            if let Some(leader) = new.leader
-                && !new.isr.contains(leader)
-            {
-                new.isr = [leader].into_iter().collect();
-                new.recovering = unclean_election;
-            }
-        }
-        if self.config.eligible_leader_replicas {
-            if new.isr.len() >= new.min_insync_replicas_effective() {
-                new.elr = BrokerSet::EMPTY;
-                new.last_known_leader = None;
-            } else {
-                new.elr = old.elr.union(old.isr).without(new.isr);
-                if let Some(broker) = unclean {
-                    new.elr.remove(broker);
-                }
-                if new.isr.is_empty() && new.elr.is_empty() && old.leader.is_some() {
-                    new.last_known_leader = old.leader;
-                } else if new.isr.is_empty() && new.elr.is_empty() && new.last_known_leader.is_none() {
-                    new.last_known_leader = unclean;
-                }
-            }
-        }
-        if new.leader != old.leader {
-            new.leader_epoch += 1;
-        }
-        if new == old {
+    /// A broker asks to go: its leaderships move first, and everyone must know. Returns whether it may go
+    /// now.
+    fn shut_down(&mut self, broker: BrokerId, out: &mut Out) -> bool {
+        let leads = self.image.partitions.iter().any(|partition| partition.leader == Some(broker));
+        if !self.image.broker(broker).in_controlled_shutdown && leads {
+            self.image.brokers[broker.index()].in_controlled_shutdown = true;
+            self.changed = true;
+            self.remove_from_isrs(broker, false, out);
+            self.brokers[broker.index()].controlled_shutdown_version = Some(self.version + 1);
             return false;
         }
-        new.partition_epoch += 1;
-        self.draft.partitions[partition.index()] = new;
-        emit_change(partition, &new, unclean_election, out);
-        true
+        if leads {
+            return false;
+        }
+        let Some(version) = self.brokers[broker.index()].controlled_shutdown_version else { return true };
+        let all_know = (0..self.brokers.len())
+            .filter(|index| !self.image.brokers[*index].fenced)
+            .all(|index| self.brokers[index].metadata_version >= version);
+        all_know
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the fields of one request")]
-    fn alter_partition(
-        &mut self,
+    /// Everything is up to date with a broker's going: it leaves every ISR, and after an unclean shutdown
+    /// every ELR; its partitions get another leader (`generateLeaderAndIsrUpdates`).
+    fn remove_from_isrs(&mut self, broker: BrokerId, unclean_shutdown: bool, out: &mut Out) {
+        let removed = BrokerSet::from_iter([broker]);
+        for index in 0..self.image.partitions.len() {
+            let id = PartitionId(index as u8);
+            let partition = self.image.partition(id);
+            if !partition.isr.contains(broker) && !(unclean_shutdown && partition.elr.contains(broker)) {
+                continue;
+            }
+            let change = PartitionChange {
+                target_isr: partition.isr.without(removed),
+                unclean_shutdown: if unclean_shutdown { removed } else { BrokerSet::EMPTY },
+                election: self.any_election(partition),
+                elr_enabled: self.config.eligible_leader_replicas,
+            };
+            self.change(id, change, Some(broker), out);
+        }
+    }
+
+    fn elect_where_leaderless(&mut self, out: &mut Out) {
+        for index in 0..self.image.partitions.len() {
+            let id = PartitionId(index as u8);
+            let partition = self.image.partition(id);
+            if partition.leader.is_none() {
+                self.elect(id, self.any_election(partition), out);
+            }
+        }
+    }
+
+    // ---- partitions ----------------------------------------------------------------------------
+
+    fn any_election(&self, partition: &PartitionImage) -> Election {
+        if partition.unclean_leader_election_enable { Election::Unclean } else { Election::Online }
+    }
+
+    fn elect(&mut self, id: PartitionId, election: Election, out: &mut Out) {
+        let elr_enabled = self.config.eligible_leader_replicas;
+        let change = PartitionChange::elect(self.image.partition(id), election, elr_enabled);
+        self.change(id, change, None, out);
+    }
+
+    /// Changes a partition. `going` is never elected, whatever the image still says of it.
+    fn change(&mut self, id: PartitionId, change: PartitionChange, going: Option<BrokerId>, out: &mut Out) {
+        let image = &self.image;
+        let changed = change.apply(image.partition(id), |broker| {
+            let known = image.broker(broker);
+            Some(broker) != going && !known.fenced && !known.in_controlled_shutdown
+        });
+        if let Some((new, unclean)) = changed {
+            self.image.partitions[id.index()] = new;
+            self.changed = true;
+            self.state_partition(id, unclean, out);
+        }
+    }
+
+    fn state_partition(&self, id: PartitionId, unclean: bool, out: &mut Out) {
+        let &PartitionImage { leader, leader_epoch, partition_epoch, isr, elr, .. } =
+            self.image.partition(id);
+        out.emit(Event::PartitionChanged {
+            partition: id,
+            leader,
+            leader_epoch,
+            partition_epoch,
+            isr,
+            elr,
+            unclean,
+        });
+    }
+
+    /// `ReplicationControlManager.validateAlterPartitionData`
+    fn validate_isr(
+        &self,
         broker: BrokerId,
         broker_epoch: i64,
-        partition: PartitionId,
+        id: PartitionId,
         leader_epoch: LeaderEpoch,
         partition_epoch: i32,
         new_isr: BrokerSet,
-        out: &mut Out,
-    ) -> Response {
-        let image = *self.draft.partition(partition);
-        let answer = |error, image: &PartitionImage| Response::AlterPartition {
-            error,
-            isr: image.isr,
-            leader_epoch: image.leader_epoch,
-            partition_epoch: image.partition_epoch,
-        };
-        let error = if self.draft.broker(broker).epoch != broker_epoch {
-            ErrorCode::StaleBrokerEpoch
-        } else if leader_epoch < image.leader_epoch || image.leader != Some(broker) {
-            ErrorCode::FencedLeaderEpoch
-        } else if partition_epoch < image.partition_epoch {
-            ErrorCode::InvalidUpdateVersion
-        } else if new_isr.iter().any(|member| !self.may_lead(member)) {
-            ErrorCode::IneligibleReplica
-        } else {
-            ErrorCode::None
-        };
-        if error != ErrorCode::None {
-            return answer(error, &image);
+    ) -> Result<(), ErrorCode> {
+        let partition = self.image.partition(id);
+        if self.image.broker(broker).epoch != broker_epoch {
+            return Err(ErrorCode::StaleBrokerEpoch);
         }
-        self.draft.partitions[partition.index()].recovering = false;
-        if self.alter(partition, new_isr, None, Election::Any, out) {
-            self.publish(out);
+        if leader_epoch < partition.leader_epoch || partition.leader != Some(broker) {
+            return Err(ErrorCode::FencedLeaderEpoch);
         }
-        answer(ErrorCode::None, self.draft.partition(partition))
-    }
-
-    // ---- what an administrator does ------------------------------------------------------------------
-
-    /// Leadership moves: the replica becomes the preferred one, and is elected if it is in sync.
-    pub fn move_leader(&mut self, partition: PartitionId, to: BrokerId, out: &mut Out) {
-        let image = &mut self.draft.partitions[partition.index()];
-        let mut order = [None; BROKERS_MAX];
-        let others = image.replicas().filter(|broker| *broker != to);
-        let reordered: Vec<BrokerId> = std::iter::once(to).chain(others).collect();
-        for (place, broker) in order.iter_mut().zip(reordered) {
-            *place = Some(broker);
+        if partition_epoch < partition.partition_epoch {
+            return Err(ErrorCode::InvalidUpdateVersion);
         }
-        image.replicas = order;
-        image.partition_epoch += 1;
-        let isr = image.isr;
-        self.alter(partition, isr, None, Election::Preferred, out);
-        self.publish(out);
-    }
-
-    /// `min.insync.replicas` of a topic changes; the ELR of its partitions is cleared.
-    pub fn set_min_insync_replicas(&mut self, partitions: PartitionSet, value: u32, out: &mut Out) {
-        for partition in partitions.iter() {
-            let image = &mut self.draft.partitions[partition.index()];
-            image.min_insync_replicas = value;
-            image.elr = BrokerSet::EMPTY;
-        }
-        self.publish(out);
-    }
-
-    /// `unclean.leader.election.enable` of a topic changes.
-    pub fn set_unclean_leader_election(&mut self, partitions: PartitionSet, enable: bool, out: &mut Out) {
-        for partition in partitions.iter() {
-            self.draft.partitions[partition.index()].unclean_leader_election_enable = enable;
-        }
-        self.change_and_publish(out, |this, partition| {
-            let image = this.draft.partition(partition);
-            (partitions.contains(partition) && image.leader.is_none()).then_some((image.isr, Election::Any))
+        let ineligible = new_isr.iter().any(|replica| {
+            let known = self.image.broker(replica);
+            known.fenced || known.in_controlled_shutdown
         });
+        if ineligible { Err(ErrorCode::IneligibleReplica) } else { Ok(()) }
     }
-}
 
-fn emit_change(partition: PartitionId, image: &PartitionImage, unclean: bool, out: &mut Out) {
-    out.emit(Event::PartitionChanged {
-        partition,
-        leader: image.leader,
-        leader_epoch: image.leader_epoch,
-        partition_epoch: image.partition_epoch,
-        isr: image.isr,
-        elr: image.elr,
-        unclean,
-    });
+    fn alter_isr(&mut self, id: PartitionId, new_isr: BrokerSet, out: &mut Out) -> ErrorCode {
+        let before = self.image.partition(id);
+        let (leader_epoch, was_recovering) = (before.leader_epoch, before.recovering);
+        let change = PartitionChange {
+            target_isr: new_isr,
+            unclean_shutdown: BrokerSet::EMPTY,
+            election: self.any_election(before),
+            elr_enabled: self.config.eligible_leader_replicas,
+        };
+        self.change(id, change, None, out);
+        let partition = &mut self.image.partitions[id.index()];
+        if was_recovering && partition.leader_epoch == leader_epoch {
+            // A leader that was elected uncleanly says with its first ISR change that it has recovered.
+            partition.recovering = false;
+        }
+        if partition.leader_epoch == leader_epoch { ErrorCode::None } else { ErrorCode::NewLeaderElected }
+    }
+
+    fn time_unclean_elections(&mut self, out: &mut Out) {
+        let wanted = self.image.partitions.iter().any(|partition| partition.unclean_leader_election_enable);
+        if wanted && !self.unclean_elections_timed {
+            self.unclean_elections_timed = true;
+            let at = out.now() + self.config.unclean_leader_election_interval;
+            out.timer(at, Timer::Broker(BrokerTimer::UncleanElections));
+        }
+    }
+
+    // ---- what a person does to topics ----------------------------------------------------------
+
+    /// Moves leadership as an administrator does: a reassignment puts `to` first among the replicas, then a
+    /// preferred election. Nothing moves if `to` is not in sync.
+    pub fn move_leader(&mut self, id: PartitionId, to: BrokerId, out: &mut Out) {
+        let partition = &mut self.image.partitions[id.index()];
+        let Some(place) = partition.replicas.iter().position(|replica| *replica == Some(to)) else { return };
+        if place > 0 {
+            partition.replicas[..=place].rotate_right(1);
+            partition.partition_epoch += 1;
+            self.changed = true;
+            self.state_partition(id, false, out);
+        }
+        self.elect(id, Election::Preferred, out);
+        self.publish(out);
+    }
+
+    /// Sets `min.insync.replicas` of some partitions; eligible leader replicas start anew.
+    pub fn set_min_insync_replicas(&mut self, partitions: PartitionSet, value: u32, out: &mut Out) {
+        for id in partitions.iter() {
+            let partition = &mut self.image.partitions[id.index()];
+            partition.min_insync_replicas = value;
+            self.changed = true;
+            if !partition.elr.is_empty() {
+                partition.elr = BrokerSet::EMPTY;
+                partition.partition_epoch += 1;
+                self.state_partition(id, false, out);
+            }
+        }
+        self.publish(out);
+    }
+
+    /// Sets `unclean.leader.election.enable` of some partitions.
+    pub fn set_unclean_leader_election(&mut self, partitions: PartitionSet, value: bool, out: &mut Out) {
+        for id in partitions.iter() {
+            self.image.partitions[id.index()].unclean_leader_election_enable = value;
+            self.changed = true;
+        }
+        self.time_unclean_elections(out);
+        self.publish(out);
+    }
+
+    /// Makes what has changed known to the brokers that wait for news.
+    fn publish(&mut self, out: &mut Out) {
+        if !std::mem::take(&mut self.changed) {
+            return;
+        }
+        out.arenas().images.push(self.image.clone());
+        self.version = out.arenas().images.len() as u64 - 1;
+        let version = self.version;
+        let waiting = std::mem::take(&mut self.waiting);
+        for fetch in &waiting {
+            if version > fetch.version {
+                out.respond(fetch.request_id, Response::FetchMetadata { version });
+            } else {
+                self.waiting.push(*fetch);
+            }
+        }
+    }
 }

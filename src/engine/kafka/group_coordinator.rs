@@ -13,6 +13,7 @@ use super::message::{GroupMetadata, OffsetEntry, Request, Response};
 use super::network::RequestId;
 use super::offsets::{Change, Offsets};
 use super::out::{BrokerTimer, Out, Timer};
+use super::partition_log::Origin;
 use super::partition_log::PartitionLog;
 use super::record::{Batch, BatchKind, MarkerKind, Payload};
 use super::replica_manager::{ReplicaManager, Waiter};
@@ -127,8 +128,7 @@ impl GroupCoordinator {
             let record_offset = batch.base_offset + index as i64;
             match out.stage.arenas.payloads[batch.records][index] {
                 Payload::OffsetCommit { group, partition, offset, leader_epoch } => {
-                    let change =
-                        Change::Commit { group, partition, offset, leader_epoch, transaction_of };
+                    let change = Change::Commit { group, partition, offset, leader_epoch, transaction_of };
                     self.offsets.appended(record_offset, change);
                 }
                 Payload::GroupMetadata { group, generation, members } => {
@@ -313,8 +313,7 @@ impl GroupCoordinator {
                     let OffsetEntry { partition, offset, leader_epoch } =
                         out.stage.arenas.offsets[offsets][index];
                     let transaction_of = producer.map(|(producer_id, _)| producer_id);
-                    let change =
-                        Change::Commit { group, partition, offset, leader_epoch, transaction_of };
+                    let change = Change::Commit { group, partition, offset, leader_epoch, transaction_of };
                     self.offsets.appended(base_offset + index as i64, change);
                 }
                 self.unanswered.push((request_id, is_transactional));
@@ -375,6 +374,11 @@ impl GroupCoordinator {
             return;
         }
         self.apply_committed(replicas, out);
+        // Only the high watermark counts here, whatever the ISR is by now.
+        let result = match result {
+            Err(ErrorCode::NotEnoughReplicasAfterAppend) => Ok(()),
+            other => other,
+        };
         match waiter.then {
             Then::Apply => {}
             Then::AnswerCommit(request_id) | Then::AnswerTransactionalCommit(request_id) => {
@@ -394,8 +398,9 @@ impl GroupCoordinator {
     }
 
     fn apply_committed(&mut self, replicas: &ReplicaManager, out: &mut Out) {
-        let high_watermark = replicas.high_watermark(PartitionId::CONSUMER_OFFSETS);
-        self.offsets.advance(high_watermark, out);
+        if let Some(log) = replicas.log(PartitionId::CONSUMER_OFFSETS) {
+            self.offsets.advance(log.high_watermark(), out);
+        }
     }
 
     /// Appends the metadata of the groups that have changed durably.
@@ -420,7 +425,7 @@ impl GroupCoordinator {
     fn wait(&self, until: Offset, then: Then, replicas: &mut ReplicaManager, out: &mut Out) {
         let Serving::Yes(coordinator_epoch) = self.serving else { return };
         let waiter = Waiter::Group(GroupWaiter { coordinator_epoch, then });
-        replicas.wait_for_high_watermark(PartitionId::CONSUMER_OFFSETS, until, waiter, out);
+        replicas.wait_for_high_watermark(PartitionId::CONSUMER_OFFSETS, until, None, waiter, out);
     }
 
     fn group_index(&mut self, group: GroupId) -> usize {
@@ -457,7 +462,8 @@ fn append(
         records,
         bytes: 100 * records.len() as u32,
     };
-    replicas.append(batch, Acks::Leader, out)
+    let guard = replicas.offsets_guard;
+    replicas.append(batch, Origin::Coordinator, Acks::Leader, guard, out).map(|info| info.base_offset)
 }
 
 /// What a client is told of a failed append (kafka-semantics 4.6).
@@ -473,11 +479,8 @@ fn commit_error(error: ErrorCode) -> ErrorCode {
 }
 
 fn answer_commit(request_id: RequestId, is_transactional: bool, error: ErrorCode, out: &mut Out) {
-    let response = if is_transactional {
-        Response::TxnOffsetCommit { error }
-    } else {
-        Response::OffsetCommit { error }
-    };
+    let response =
+        if is_transactional { Response::TxnOffsetCommit { error } } else { Response::OffsetCommit { error } };
     out.respond(request_id, response);
 }
 

@@ -107,6 +107,8 @@ pub enum ListOffsetsAt {
     Earliest,
     /// The high watermark or the last stable offset, by isolation level.
     Latest,
+    /// The leader's log end offset, for a follower that is out of range.
+    LogEnd,
 }
 
 /// One partition of a Fetch request.

@@ -1,24 +1,41 @@
 //! Kafka: one concept per file. Actors are state machines that receive an event with the current
 //! time and act only through [`out::Out`]; they never touch one another.
 
+pub mod add_partitions_manager;
+pub mod alter_partition_manager;
+pub mod broker;
+pub mod broker_lifecycle;
 pub mod client_metadata;
 pub mod config;
 pub mod controller;
+pub mod delayed_fetch;
+pub mod delayed_produce;
 pub mod error;
 pub mod event;
 pub mod group;
+pub mod group_coordinator;
+pub mod leader_epochs;
 pub mod message;
 pub mod metadata;
 pub mod network;
 pub mod network_client;
 pub mod offsets;
 pub mod out;
+pub mod partition;
+pub mod partition_change;
+pub mod partition_log;
 pub mod producer;
+pub mod producer_id_manager;
+pub mod producer_state;
 pub mod record;
 pub mod record_accumulator;
+pub mod replica_fetcher;
+pub mod replica_manager;
 pub mod sender;
 #[cfg(test)]
 mod testing;
+pub mod transaction_coordinator;
 pub mod transaction_manager;
 pub mod transaction_state;
 pub mod types;
+pub mod write_txn_markers;

@@ -62,10 +62,10 @@ pub enum Timer {
 pub enum BrokerTimer {
     /// A replica fetcher tries again (`replica.fetch.backoff.ms`).
     FetchAgain(BrokerId),
-    /// A fetch has waited `fetch.max.wait.ms` or `replica.fetch.wait.max.ms`.
-    FetchWaitOver(RequestId),
-    /// Something waiting for the high watermark has waited long enough: an index that the broker keeps.
-    AppendWaitOver(u32),
+    /// The fetch with the earliest deadline has waited `fetch.max.wait.ms` or `replica.fetch.wait.max.ms`.
+    FetchWaitOver,
+    /// What has the earliest deadline of all that waits for the high watermark has waited long enough.
+    AppendWaitOver,
     /// Slow followers leave the ISR (every half `replica.lag.time.max.ms`).
     ShrinkIsr,
     /// `broker.heartbeat.interval.ms`
