@@ -41,8 +41,10 @@ impl Scenario {
     /// Resolves names and settings. All problems found are returned; those of Kafka's own making
     /// (`ConfigException`) say so in their kind.
     pub fn lower(&self) -> Result<Lowered, Vec<Problem>> {
-        let mut lower = Lower { scenario: self, problems: Vec::new(), notes: Vec::new(), names: Names::default() };
-        let cluster = lower.built("", Line(0), ClusterConfig::from_settings(&self.profile.cluster(&self.cluster)));
+        let mut lower =
+            Lower { scenario: self, problems: Vec::new(), notes: Vec::new(), names: Names::default() };
+        let cluster =
+            lower.built("", Line(0), ClusterConfig::from_settings(&self.profile.cluster(&self.cluster)));
         let topics = lower.topics(&cluster);
         let programs = lower.number_records();
         let records = lower.records(&programs);
@@ -79,7 +81,9 @@ impl Scenario {
                 _ => None,
             };
             let in_action = match &line.step {
-                Step::Broker(broker, _) | Step::Topic(_, TopicAction::MoveLeader { to: broker }) => Some(*broker),
+                Step::Broker(broker, _) | Step::Topic(_, TopicAction::MoveLeader { to: broker }) => {
+                    Some(*broker)
+                }
                 Step::Link(LinkEnds::Client(_, broker), _) => *broker,
                 Step::Link(LinkEnds::Replication(a, b), _) => Some(*a.max(b)),
                 Step::Link(LinkEnds::Controller(broker), _) => Some(*broker),
@@ -152,7 +156,12 @@ impl Lower<'_> {
         };
         let unclean = cluster.unclean_leader_election_enable;
         let mut topics = vec![
-            internal("__consumer_offsets", PartitionId::CONSUMER_OFFSETS, cluster.offsets_topic_min_isr, unclean),
+            internal(
+                "__consumer_offsets",
+                PartitionId::CONSUMER_OFFSETS,
+                cluster.offsets_topic_min_isr,
+                unclean,
+            ),
             internal(
                 "__transaction_state",
                 PartitionId::TRANSACTION_STATE,
@@ -168,11 +177,19 @@ impl Lower<'_> {
             let partitions = usize::from(topic.partitions);
             if next + partitions > PARTITIONS_MAX {
                 let free = PARTITIONS_MAX - INTERNAL_TOPICS;
-                self.problem(topic.line, &topic.name, format!("there are {free} partitions at most, over all topics"));
+                self.problem(
+                    topic.line,
+                    &topic.name,
+                    format!("there are {free} partitions at most, over all topics"),
+                );
                 break;
             }
-            let built =
-                TopicConfig::from_settings(cluster, topic.replicas.clone(), topic.partitions, &topic.settings);
+            let built = TopicConfig::from_settings(
+                cluster,
+                topic.replicas.clone(),
+                topic.partitions,
+                &topic.settings,
+            );
             let config = self.built(&topic.name, topic.line, built);
             let first_partition = PartitionId(next as u8);
             topics.push(script::Topic { name: topic.name.clone(), config, first_partition });
@@ -234,7 +251,8 @@ impl Lower<'_> {
             true
         };
         for (place, first) in programs {
-            let Some(Program::Produce { count, keys, .. }) = &self.scenario.applications[*place].program else {
+            let Some(Program::Produce { count, keys, .. }) = &self.scenario.applications[*place].program
+            else {
                 continue;
             };
             for n in *first..first.saturating_add((*count).min(limits::RECORDS)) {
@@ -242,8 +260,11 @@ impl Lower<'_> {
                 add(&mut records, format!("r{n}"), key);
             }
         }
-        let transforms =
-            self.scenario.applications.iter().any(|known| matches!(known.program, Some(Program::Transform { .. })));
+        let transforms = self
+            .scenario
+            .applications
+            .iter()
+            .any(|known| matches!(known.program, Some(Program::Transform { .. })));
         let sends = || {
             self.scenario.steps.iter().filter_map(|line| match &line.step {
                 Step::Client(_, ClientAction::Send { records, key, .. }) => Some((line.line, records, key)),
@@ -275,7 +296,11 @@ impl Lower<'_> {
             }
         }
         for (line, name) in other_keys {
-            self.problem(line, &name, format!("{name} was given another key before, or none; a record has one"));
+            self.problem(
+                line,
+                &name,
+                format!("{name} was given another key before, or none; a record has one"),
+            );
         }
         if !has_room {
             self.problem(Line(0), "", format!("there are more than {} different records", limits::RECORDS));
@@ -357,22 +382,29 @@ impl Lower<'_> {
                     (None, Some(_)) => self.problem(
                         line,
                         "produce",
-                        format!("{} has a transactional.id; say transaction=, records a transaction", application.name),
+                        format!(
+                            "{} has a transactional.id; say transaction=, records a transaction",
+                            application.name
+                        ),
                     ),
                     _ => {}
                 }
             }
             (Program::Consume { commit, .. }, script::ClientConfig::Consumer { config, .. }) => {
                 if *commit == CommitStrategy::Automatic && !config.enable_auto_commit {
-                    let message = format!("commit=automatic needs enable.auto.commit=true; {} has false", application.name);
+                    let message = format!(
+                        "commit=automatic needs enable.auto.commit=true; {} has false",
+                        application.name
+                    );
                     self.problem(line, "automatic", message);
                 } else if *commit != CommitStrategy::Automatic && config.enable_auto_commit {
                     self.notes.push(Note {
                         owner: application.name.clone(),
                         key: "enable.auto.commit".to_owned(),
-                        message: "enable.auto.commit=true commits in the background as well, whatever the program \
+                        message:
+                            "enable.auto.commit=true commits in the background as well, whatever the program \
                                   does."
-                            .to_owned(),
+                                .to_owned(),
                     });
                 }
             }
@@ -472,9 +504,7 @@ impl Lower<'_> {
             }
             Some(Program::Transform { .. }) => &[Polled, Processed, Sent, Committed],
             None => {
-                let polls = |other: &&ApplicationDeclaration| {
-                    matches!(&other.program, Some(Program::Transform { consumer, .. }) if consumer == name)
-                };
+                let polls = |other: &&ApplicationDeclaration| matches!(&other.program, Some(Program::Transform { consumer, .. }) if consumer == name);
                 let message = match self.scenario.applications.iter().find(polls) {
                     Some(other) => format!("its records are in the program of {0}; say `on {0}`", other.name),
                     None => "it runs no program that could reach a point".to_owned(),
@@ -504,7 +534,8 @@ impl Lower<'_> {
             Step::Broker(broker, action) => script::Step::Broker { broker: *broker, action: *action },
             Step::Topic(topic, action) => {
                 let id = self.topic(Some(topic), line);
-                if let (TopicAction::MoveLeader { to }, Some(declared)) = (action, self.scenario.topic(topic)) {
+                if let (TopicAction::MoveLeader { to }, Some(declared)) = (action, self.scenario.topic(topic))
+                {
                     if !declared.replicas.contains(to) {
                         self.problem(line, &to.to_string(), format!("{to} has no replica of {topic}"));
                     }
@@ -564,14 +595,16 @@ impl Lower<'_> {
         records: &RecordTable,
     ) -> script::ClientAction {
         use script::ClientAction as Lowered;
-        let is_producer = self.scenario.application(name).is_none_or(|known| known.client == Client::Producer);
+        let is_producer =
+            self.scenario.application(name).is_none_or(|known| known.client == Client::Producer);
         match action {
             ClientAction::Send { records: sent, topic, partition, size, key } => {
                 let topic = self.topic(topic.as_deref(), line);
                 let Some(known) = topics.get(usize::from(topic.0)) else { return Lowered::Flush };
                 let number = partition.unwrap_or(0);
                 if number >= known.config.partitions {
-                    let message = format!("{} has {} partitions, numbered from 0", known.name, known.config.partitions);
+                    let message =
+                        format!("{} has {} partitions, numbered from 0", known.name, known.config.partitions);
                     self.problem(line, "partition", message);
                 }
                 let first = known.first_partition.0;

@@ -352,7 +352,8 @@ impl Records {
             Records::One(name) => (Some(name.clone()), None),
             Records::Range { prefix, first, last } => (None, Some((prefix, *first..=*last))),
         };
-        let numbered = range.into_iter().flat_map(|(prefix, numbers)| numbers.map(move |n| format!("{prefix}{n}")));
+        let numbered =
+            range.into_iter().flat_map(|(prefix, numbers)| numbers.map(move |n| format!("{prefix}{n}")));
         one.into_iter().chain(numbered)
     }
 }

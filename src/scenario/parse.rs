@@ -96,14 +96,25 @@ impl Parse {
                 }
             } else {
                 // The rest of the line may still be what it seems to be.
-                self.problems.push(words.problem(first, format!("expected `kafka-guarantees {VERSION}` first")));
+                self.problems
+                    .push(words.problem(first, format!("expected `kafka-guarantees {VERSION}` first")));
                 self.line(Words::new(words.line, text), text)
             };
         }
         let is_declaration = matches!(
             first.text,
-            "kafka-guarantees" | "title" | "row" | "near" | "profile" | "seed" | "look" | "cluster" | "topic"
-                | "producer" | "consumer" | "program"
+            "kafka-guarantees"
+                | "title"
+                | "row"
+                | "near"
+                | "profile"
+                | "seed"
+                | "look"
+                | "cluster"
+                | "topic"
+                | "producer"
+                | "consumer"
+                | "program"
         );
         if !is_declaration {
             return self.step(Words::new(words.line, text));
@@ -229,8 +240,13 @@ impl Parse {
             return Err(words.missing(&format!("at most {} topics", limits::TOPICS)));
         }
         let line = Line(words.line);
-        let mut topic =
-            TopicDeclaration { name, replicas: Vec::new(), partitions: 1, settings: Settings::default(), line };
+        let mut topic = TopicDeclaration {
+            name,
+            replicas: Vec::new(),
+            partitions: 1,
+            settings: Settings::default(),
+            line,
+        };
         let mut has_partitions = false;
         while words.peek().is_some() {
             let (word, key, value) = words.setting()?;
@@ -342,11 +358,14 @@ impl Parse {
                 None if word.text == "resend" && !resend => resend = true,
                 Some(("size", value)) if size.is_none() => size = Some(size_in(words, word, value)?),
                 Some(("keys", value)) if keys.is_none() => {
-                    keys = Some(words.number_in(word, value, "how many keys", 1, u64::from(limits::RECORDS))? as u32);
+                    keys =
+                        Some(words.number_in(word, value, "how many keys", 1, u64::from(limits::RECORDS))?
+                            as u32);
                 }
                 Some(("transaction", value)) if transaction.is_none() => {
                     let greatest = u64::from(limits::RECORDS);
-                    transaction = Some(words.number_in(word, value, "records a transaction", 1, greatest)? as u32);
+                    transaction =
+                        Some(words.number_in(word, value, "records a transaction", 1, greatest)? as u32);
                 }
                 _ => {
                     let all = "`to`, `size=`, `keys=`, `resend`, `transaction=`, once each";

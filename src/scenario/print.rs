@@ -3,9 +3,7 @@
 use std::fmt::{self, Display, Formatter, Write};
 
 use super::parse::RECORD_SIZE;
-use super::vocabulary::{
-    COMMITS, DIRECTIONS, EFFECTS, ISOLATION_LEVELS, LINK_ACTIONS, POINTS, SINKS, word,
-};
+use super::vocabulary::{COMMITS, DIRECTIONS, EFFECTS, ISOLATION_LEVELS, LINK_ACTIONS, POINTS, SINKS, word};
 use super::*;
 
 impl Scenario {
@@ -73,8 +71,11 @@ pub(super) fn brokers(brokers: &[BrokerId]) -> String {
 /// A span as the notation writes it: `12.437ms`, `300ms`, `2.5s`.
 pub(super) fn span(span: Span) -> String {
     let micros = span.0;
-    let (unit, name, width) =
-        if micros >= 1_000_000 && micros.is_multiple_of(100_000) { (1_000_000, "s", 6) } else { (1_000, "ms", 3) };
+    let (unit, name, width) = if micros >= 1_000_000 && micros.is_multiple_of(100_000) {
+        (1_000_000, "s", 6)
+    } else {
+        (1_000, "ms", 3)
+    };
     let (whole, fraction) = (micros / unit, micros % unit);
     let decimals = format!("{fraction:0width$}");
     match decimals.trim_end_matches('0') {

@@ -193,9 +193,9 @@ impl<'a> Words<'a> {
         least: u64,
         greatest: u64,
     ) -> Parsed<u64> {
-        whole_number(text)
-            .filter(|number| (least..=greatest).contains(number))
-            .ok_or_else(|| self.problem(word, format!("expected {what}, a number from {least} to {greatest}")))
+        whole_number(text).filter(|number| (least..=greatest).contains(number)).ok_or_else(|| {
+            self.problem(word, format!("expected {what}, a number from {least} to {greatest}"))
+        })
     }
 
     /// A span of time: `300ms`, `2.5s`.

@@ -4,12 +4,16 @@
 //! - [`lanes`]: who stands where; life lines.
 //! - [`scale`]: time to place and back, with the stretches in which nothing happens folded.
 //! - [`timeline`]: the marks: arrows, log cells, discs, faults, notes. [`scene`] puts the three together.
+//! - [`panel`]: the state at one instant as strips and lists of facts.
+//! - [`picture`]: a scene at a size, as shapes with places in pixels.
 
 mod chunked;
 pub mod lanes;
 mod marks;
 pub mod names;
 pub mod narration;
+pub mod panel;
+pub mod picture;
 pub mod scale;
 pub mod scene;
 pub mod sentences;

@@ -11,7 +11,11 @@ impl Parse {
     /// `[trigger] step [for SPAN] [&]`
     pub(super) fn step(&mut self, mut words: Words<'_>) -> Parsed<()> {
         if self.scenario.steps.len() >= limits::STEPS {
-            return Err(Problem::of_line(words.line, "", format!("expected at most {} steps", limits::STEPS)));
+            return Err(Problem::of_line(
+                words.line,
+                "",
+                format!("expected at most {} steps", limits::STEPS),
+            ));
         }
         let background = words.take_last("&");
         let trigger = self.trigger(&mut words)?;
@@ -106,7 +110,11 @@ impl Parse {
                 let topic = self.topic(words, word)?;
                 let isolation_level = words.choice(ISOLATION_LEVELS)?;
                 words.keyword("as")?;
-                Ok(Step::Read { topic, isolation_level, name: words.name("a name for what is read")?.to_owned() })
+                Ok(Step::Read {
+                    topic,
+                    isolation_level,
+                    name: words.name("a name for what is read")?.to_owned(),
+                })
             }
             "wait" => self.wait(words).map(Step::Wait),
             name if broker(name).is_some() => self.broker_step(words, first),
@@ -226,8 +234,7 @@ impl Parse {
             Set,
             DeleteRecords,
         }
-        let verbs =
-            [("leader", Verb::Leader), ("set", Verb::Set), ("delete-records", Verb::DeleteRecords)];
+        let verbs = [("leader", Verb::Leader), ("set", Verb::Set), ("delete-records", Verb::DeleteRecords)];
         let action = match words.choice(&verbs)? {
             Verb::Leader => TopicAction::MoveLeader { to: words.broker()? },
             Verb::Set => {
@@ -238,9 +245,11 @@ impl Parse {
                         let least = words.number_in(word, value, "how many replicas", 1, greatest)?;
                         TopicAction::SetMinInsyncReplicas(least as u32)
                     }
-                    "unclean.leader.election.enable" => TopicAction::SetUncleanLeaderElection(
-                        words.choose(word, value, &[("true", true), ("false", false)])?,
-                    ),
+                    "unclean.leader.election.enable" => TopicAction::SetUncleanLeaderElection(words.choose(
+                        word,
+                        value,
+                        &[("true", true), ("false", false)],
+                    )?),
                     _ => {
                         let message = "only min.insync.replicas and unclean.leader.election.enable can change \
                                        while a run goes on; set others where the topic is declared";
@@ -312,7 +321,9 @@ impl Parse {
             "process" => ClientAction::Process(None),
             "commit" if words.take("async") => ClientAction::CommitAsync,
             "commit" if has_operand(words) => {
-                ClientAction::CommitSync(Some(words.number("an offset, or `async`", 0, NUMBER_MAX)? as Offset))
+                ClientAction::CommitSync(
+                    Some(words.number("an offset, or `async`", 0, NUMBER_MAX)? as Offset),
+                )
             }
             "commit" => ClientAction::CommitSync(None),
             "seek" => ClientAction::Seek(words.number("an offset", 0, NUMBER_MAX)? as Offset),
@@ -353,7 +364,8 @@ impl Parse {
         let records = match word.text.split_once("..") {
             None => Records::One(words.name_in(word, word.text, "a record")?.to_owned()),
             Some((from, to)) => {
-                let prefix = words.name_in(word, from, "a record")?.trim_end_matches(|c: char| c.is_ascii_digit());
+                let prefix =
+                    words.name_in(word, from, "a record")?.trim_end_matches(|c: char| c.is_ascii_digit());
                 let first = whole_number(&from[prefix.len()..]);
                 let last = to.strip_prefix(prefix).and_then(whole_number);
                 match (first, last) {

@@ -1,0 +1,50 @@
+//! Icons, as paths on a 16 by 16 grid. Each stands beside or inside something that has a name, so none has one itself.
+
+use leptos::prelude::*;
+
+/// Which icon.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Icon {
+    /// A bar and a triangle to the left: to the start.
+    ToStart,
+    /// A triangle to the left: one step back.
+    Back,
+    /// A triangle to the right, centred: play.
+    Play,
+    /// Two bars: pause.
+    Pause,
+    /// A triangle to the right: one step forward.
+    Forward,
+    /// A triangle to the right and a bar: to the end.
+    ToEnd,
+    /// A cross: remove, close.
+    Cross,
+    /// A flash: something that goes wrong.
+    Fault,
+}
+
+impl Icon {
+    fn path(self) -> &'static str {
+        match self {
+            Icon::ToStart => "M3 3h2v10H3zM13 3v10L6 8z",
+            Icon::Back => "M11 3v10L4.5 8z",
+            Icon::Play => "M4 2.5v11L13 8z",
+            Icon::Pause => "M4 3h3v10H4zM9 3h3v10H9z",
+            Icon::Forward => "M5 3v10l6.5-5z",
+            Icon::ToEnd => "M11 3h2v10h-2zM3 3v10l7-5z",
+            Icon::Cross => {
+                "M3.5 4.6 4.6 3.5 8 6.900l3.4-3.4 1.1 1.100L9.1 8l3.4 3.4-1.1 1.100L8 9.100l-3.4 3.4-1.1-1.100L6.9 8z"
+            }
+            Icon::Fault => "M9.5 1 3.5 9h4l-1 6 6-8h-4z",
+        }
+    }
+}
+
+/// Draws an icon in the colour of the text around it.
+pub fn icon(which: impl Fn() -> Icon + Send + 'static) -> impl IntoView {
+    view! {
+        <svg width="14" height="14" viewBox="0 0 16 16" fill="currentColor" aria-hidden="true">
+            <path d=move || which().path() />
+        </svg>
+    }
+}

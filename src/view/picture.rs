@@ -1,0 +1,281 @@
+//! A scene at a size: shapes with places in pixels. What draws it (SVG on the page, later an export or a canvas) decides nothing.
+
+use crate::engine::kafka::record::MarkerKind;
+use crate::engine::kafka::types::*;
+use crate::engine::sim::time::Time;
+use crate::engine::sim::trace::EntryId;
+use crate::view::lanes::{Lane, LaneKind, Life};
+use crate::view::names::Names;
+use crate::view::scale::Scale;
+use crate::view::scene::Scene;
+use crate::view::timeline::*;
+
+mod glyphs;
+mod room;
+
+pub use room::Room;
+
+/// Pixels above the first lane: a row for what was waited for, a row for the time.
+const HEAD: f64 = 58.0;
+/// Pixels below the last lane.
+const FOOT: f64 = 30.0;
+/// Pixels between the plot's edges and its first and last instant.
+const MARGIN: f64 = 16.0;
+/// How wide a letter of the small text is, at most, in pixels.
+const LETTER: f64 = 6.3;
+/// Pixels of plot that one mark on the busiest lane asks for, and the most that a picture takes.
+const MARK_ROOM: f64 = 26.0;
+const WIDEST: f64 = 24_000.0;
+
+/// A shape. All numbers are pixels from the top left corner of the plot.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Shape {
+    /// A straight line.
+    #[allow(missing_docs, reason = "as in SVG")]
+    Line { x1: f64, y1: f64, x2: f64, y2: f64 },
+    /// A rectangle with round corners.
+    #[allow(missing_docs, reason = "as in SVG")]
+    Rect { x: f64, y: f64, width: f64, height: f64, radius: f64 },
+    /// A circle.
+    #[allow(missing_docs, reason = "its middle")]
+    Circle { x: f64, y: f64, radius: f64 },
+    /// An SVG path.
+    Path(String),
+    /// Text, anchored at its start, middle or end.
+    #[allow(missing_docs, reason = "its base line")]
+    Text { x: f64, y: f64, anchor: Anchor, text: String },
+}
+
+/// Where a text is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "as in SVG")]
+pub enum Anchor {
+    Start,
+    Middle,
+    End,
+}
+
+/// A shape and how it looks: the names of its looks, for a style sheet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// The shape.
+    pub shape: Shape,
+    /// The looks, separated by blanks.
+    pub look: String,
+}
+
+/// A mark as shapes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Glyph {
+    /// Its place in the scene's marks.
+    pub mark: usize,
+    /// The fact that it draws.
+    pub entry: EntryId,
+    /// The last fact that it draws.
+    pub last: EntryId,
+    /// Its shapes, back to front.
+    pub items: Vec<Item>,
+    /// Its looks.
+    pub look: String,
+    /// Looks that it gets once a later fact has happened.
+    pub later: Vec<(EntryId, &'static str)>,
+}
+
+/// A stretch of time that is folded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Band {
+    /// Where it begins.
+    pub x: f64,
+    /// How wide it is.
+    pub width: f64,
+    /// What unfolds it.
+    pub after: Time,
+    /// How long it is and what was waited for.
+    pub label: String,
+    /// As much of that as has room above it.
+    pub text: String,
+}
+
+/// A picture.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Picture {
+    /// Pixels.
+    pub width: f64,
+    /// Pixels.
+    pub height: f64,
+    /// The height of each lane's life line.
+    pub lanes: Vec<f64>,
+    /// Grid, ticks and life lines.
+    pub backdrop: Vec<Item>,
+    /// Folds.
+    pub bands: Vec<Band>,
+    /// Marks, back to front.
+    pub glyphs: Vec<Glyph>,
+    /// Pixels for one unit of the scale.
+    unit: f64,
+}
+
+impl Picture {
+    /// Draws a scene at least `room` pixels wide, and wider where its marks would not be told apart.
+    /// `zoom` stretches it (1: not at all).
+    pub fn new(scene: &Scene, names: &Names, room: f64, zoom: f64) -> Picture {
+        let Scene { lanes, scale, marks, .. } = scene;
+        let plot = (room - 2.0 * MARGIN).max(crowd(marks, lanes.len()) * MARK_ROOM);
+        let plot = (plot * zoom).clamp(64.0, WIDEST);
+        let mut picture = Picture {
+            width: plot + 2.0 * MARGIN,
+            lanes: heights(lanes),
+            unit: plot / scale.width(),
+            ..Picture::default()
+        };
+        picture.height = picture.lanes.last().copied().unwrap_or(HEAD) + FOOT;
+        picture.fold(scale);
+        picture.ticks(scale);
+        picture.lives(lanes);
+        picture.glyphs(marks, names);
+        picture
+    }
+
+    /// Where a place on the scale is, in pixels.
+    pub fn x(&self, x: f64) -> f64 {
+        round(MARGIN + x * self.unit)
+    }
+
+    /// The place on the scale at so many pixels.
+    pub fn scale_x(&self, pixels: f64) -> f64 {
+        (pixels - MARGIN) / self.unit
+    }
+
+    fn fold(&mut self, scale: &Scale) {
+        let mut taken = f64::MIN;
+        for fold in &scale.folds {
+            let (x, x_end) = (self.x(fold.x), self.x(fold.x_end));
+            let middle = (x + x_end) / 2.0;
+            let short = fold.before.since(fold.after).to_string();
+            let fits = |text: &str| {
+                let half = text.chars().count() as f64 * LETTER / 2.0 + 4.0;
+                (middle - half > taken.max(0.0) && middle + half < self.width).then_some(middle + half)
+            };
+            let (text, end) = [fold.label.clone(), short]
+                .into_iter()
+                .find_map(|text| fits(&text).map(|end| (text, end)))
+                .unwrap_or((String::new(), taken));
+            taken = end;
+            self.bands.push(Band { x, width: x_end - x, after: fold.after, label: fold.label.clone(), text });
+        }
+    }
+
+    fn ticks(&mut self, scale: &Scale) {
+        let bottom = self.height - FOOT / 2.0;
+        let count = (self.width / 90.0) as u32;
+        let mut taken = f64::MIN;
+        for tick in scale.ticks(0.0, scale.width(), count) {
+            let x = self.x(tick.x);
+            let half = tick.label.len() as f64 * LETTER / 2.0 + 5.0;
+            self.backdrop.push(Item {
+                shape: Shape::Line { x1: x, y1: HEAD - 22.0, x2: x, y2: bottom },
+                look: "grid".to_owned(),
+            });
+            if x - half > taken && x + half < self.width + 12.0 {
+                taken = x + half;
+                self.backdrop.push(text(x.max(half - 5.0), HEAD - 28.0, Anchor::Middle, &tick.label, "tick"));
+            }
+        }
+    }
+
+    fn lives(&mut self, lanes: &[Lane]) {
+        for (lane, y) in lanes.iter().zip(self.lanes.clone()) {
+            for segment in &lane.segments {
+                let (x1, x2) = (self.x(segment.x), self.x(segment.x_end));
+                let look = match segment.life {
+                    Life::Alive => "life",
+                    Life::CutOff => "life cut-off",
+                    Life::Paused => "life paused",
+                    Life::Down => continue,
+                };
+                let first = segment.from == Time::ZERO;
+                let x1 = if first { 0.0 } else { x1 };
+                self.backdrop
+                    .push(Item { shape: Shape::Line { x1, y1: y, x2, y2: y }, look: look.to_owned() });
+            }
+        }
+    }
+
+    fn glyphs(&mut self, marks: &[Mark], names: &Names) {
+        let mut room = Room::default();
+        let mut order: Vec<usize> = (0..marks.len()).collect();
+        order.sort_by_key(|place| layer(&marks[*place]));
+        // What has a fixed place takes it first; words find theirs afterwards.
+        let mut glyphs: Vec<Glyph> = order
+            .into_iter()
+            .filter(|place| {
+                marks[*place].lane < self.lanes.len() && marks[*place].lane_end < self.lanes.len()
+            })
+            .map(|place| glyphs::glyph(self, place, &marks[place], names, &mut room))
+            .collect();
+        for glyph in &mut glyphs {
+            glyphs::write(self, &marks[glyph.mark], glyph, &mut room);
+        }
+        self.glyphs = glyphs;
+    }
+}
+
+/// How many prominent marks the busiest lane has.
+fn crowd(marks: &[Mark], lanes: usize) -> f64 {
+    let mut counts = vec![0u32; lanes];
+    for mark in marks {
+        let counted = matches!(mark.kind, MarkKind::Cell(_) | MarkKind::Disc(_) | MarkKind::Fault(_));
+        if counted && mark.prominence == Prominence::Main && mark.lane < lanes {
+            counts[mark.lane] += 1;
+        }
+    }
+    f64::from(counts.into_iter().max().unwrap_or(0))
+}
+
+/// What lies over what.
+fn layer(mark: &Mark) -> (u8, Prominence) {
+    let layer = match mark.kind {
+        MarkKind::Call(_) => 0,
+        MarkKind::Arrow(_) => 1,
+        MarkKind::Effect(_) => 2,
+        MarkKind::Note(_) => 3,
+        MarkKind::Cell(_) => 4,
+        MarkKind::Disc(_) => 5,
+        MarkKind::Fault(_) => 6,
+    };
+    (layer, mark.prominence)
+}
+
+/// The heights of the life lines: more room where a message changes sides than between like and like.
+fn heights(lanes: &[Lane]) -> Vec<f64> {
+    let side = |kind: LaneKind| match kind {
+        LaneKind::Producer(_) => 0,
+        LaneKind::Broker(_) => 1,
+        LaneKind::Controller | LaneKind::TransactionCoordinator | LaneKind::GroupCoordinator => 2,
+        LaneKind::Consumer(_) => 3,
+        LaneKind::Sink => 4,
+    };
+    let mut y = HEAD;
+    let mut before = None;
+    let mut heights = Vec::with_capacity(lanes.len());
+    for lane in lanes {
+        y += match before {
+            None => 0.0,
+            Some(before) if before != side(lane.kind) => 74.0,
+            Some(2) => 46.0,
+            Some(_) => 60.0,
+        };
+        before = Some(side(lane.kind));
+        heights.push(y);
+    }
+    heights
+}
+
+/// To half a pixel: sharp lines and short paths.
+fn round(value: f64) -> f64 {
+    ((value * 2.0 + 0.5) as i64) as f64 / 2.0
+}
+
+fn text(x: f64, y: f64, anchor: Anchor, text: &str, look: &str) -> Item {
+    Item { shape: Shape::Text { x: round(x), y, anchor, text: text.to_owned() }, look: look.to_owned() }
+}
