@@ -3,15 +3,21 @@
 
 pub mod add_partitions_manager;
 pub mod alter_partition_manager;
+pub mod assignor;
 pub mod broker;
 pub mod broker_lifecycle;
 pub mod client_metadata;
 pub mod config;
+pub mod consumer;
+pub mod consumer_commits;
+pub mod consumer_coordinator;
 pub mod controller;
 pub mod delayed_fetch;
 pub mod delayed_produce;
 pub mod error;
 pub mod event;
+pub mod fetch_collector;
+pub mod fetcher;
 pub mod group;
 pub mod group_coordinator;
 pub mod leader_epochs;
@@ -32,6 +38,7 @@ pub mod record_accumulator;
 pub mod replica_fetcher;
 pub mod replica_manager;
 pub mod sender;
+pub mod subscription_state;
 #[cfg(test)]
 mod testing;
 pub mod transaction_coordinator;

@@ -56,6 +56,14 @@ struct InFlightRequest<T> {
     /// None: a metadata request of this client's own.
     context: Option<T>,
     sent_at: Time,
+    /// `request.timeout.ms`, or what this request may take.
+    timeout: Span,
+}
+
+impl<T> InFlightRequest<T> {
+    fn overdue_at(&self) -> Time {
+        self.sent_at + self.timeout + NOTICE
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +92,8 @@ pub struct NetworkClient<T> {
     purpose: Purpose,
     nodes: Vec<NodeConnection<T>>,
     metadata: ClientMetadata,
+    /// This client asks for metadata.
+    keeps_metadata: bool,
     metadata_in_flight: bool,
     completed: VecDeque<ClientResponse<T>>,
     /// Keys of random draws.
@@ -105,10 +115,16 @@ impl<T: Copy> NetworkClient<T> {
             purpose,
             nodes: (0..brokers).map(|_| node()).collect(),
             metadata: ClientMetadata::new(brokers, partitions, config.metadata_max_age),
+            keeps_metadata: true,
             metadata_in_flight: false,
             completed: VecDeque::new(),
             draws: 0,
         }
+    }
+
+    /// As [`NetworkClient::new`], but asking for no metadata: another one of its process does.
+    pub fn without_metadata(config: NetworkConfig, purpose: Purpose, brokers: usize) -> Self {
+        NetworkClient { keeps_metadata: false, ..NetworkClient::new(config, purpose, brokers, 0) }
     }
 
     /// What is known of the cluster.
@@ -189,7 +205,19 @@ impl<T: Copy> NetworkClient<T> {
 
     /// Sends a request on a connection that is ready; its end comes out of [`Self::next_completed`].
     pub fn send(&mut self, broker: BrokerId, request: Request, context: T, out: &mut Out) -> MessageId {
-        self.send_in_context(broker, request, Some(context), out)
+        self.send_in_context(broker, request, Some(context), self.config.request_timeout, out)
+    }
+
+    /// As [`NetworkClient::send`], with a timeout of its own (JoinGroup).
+    pub fn send_with_timeout(
+        &mut self,
+        broker: BrokerId,
+        request: Request,
+        context: T,
+        timeout: Span,
+        out: &mut Out,
+    ) -> MessageId {
+        self.send_in_context(broker, request, Some(context), timeout, out)
     }
 
     /// Sends a request that has no answer (`acks=0`) on a connection that is ready.
@@ -233,14 +261,14 @@ impl<T: Copy> NetworkClient<T> {
     pub fn next_deadline(&self) -> Time {
         let mut deadline = Time::NEVER;
         for node in &self.nodes {
-            if let Some(oldest) = node.in_flight.front() {
-                deadline = deadline.min(self.overdue_at(oldest.sent_at));
+            for request in &node.in_flight {
+                deadline = deadline.min(request.overdue_at());
             }
             if let (ConnectionState::Connecting(_), Some(since)) = (node.state, node.last_attempt) {
                 deadline = deadline.min(self.overdue_at(since));
             }
         }
-        if !self.metadata_in_flight {
+        if self.keeps_metadata && !self.metadata_in_flight {
             let due = self.metadata.next_update();
             let mut brokers = self.metadata.brokers().iter();
             if brokers.any(|broker| self.can_send(broker)) {
@@ -316,11 +344,17 @@ impl<T: Copy> NetworkClient<T> {
         broker: BrokerId,
         request: Request,
         context: Option<T>,
+        timeout: Span,
         out: &mut Out,
     ) -> MessageId {
         let message = out.send(self.connection(broker), request);
         let sent_at = out.now();
-        self.nodes[broker.index()].in_flight.push_back(InFlightRequest { message, context, sent_at });
+        self.nodes[broker.index()].in_flight.push_back(InFlightRequest {
+            message,
+            context,
+            sent_at,
+            timeout,
+        });
         message
     }
 
@@ -365,7 +399,7 @@ impl<T: Copy> NetworkClient<T> {
     }
 
     fn is_update_due(&self, now: Time) -> bool {
-        !self.metadata_in_flight && self.metadata.next_update() <= now
+        self.keeps_metadata && !self.metadata_in_flight && self.metadata.next_update() <= now
     }
 
     /// When the first of the known brokers may be connected to, if none is or is being connected to.
@@ -391,7 +425,7 @@ impl<T: Copy> NetworkClient<T> {
         if self.can_send(broker) {
             self.metadata.request_sent();
             self.metadata_in_flight = true;
-            self.send_in_context(broker, Request::Metadata, None, out);
+            self.send_in_context(broker, Request::Metadata, None, self.config.request_timeout, out);
             return;
         }
         let connecting =
@@ -406,17 +440,18 @@ impl<T: Copy> NetworkClient<T> {
         let now = out.now();
         for index in 0..self.nodes.len() {
             let node = &self.nodes[index];
-            let since = match (node.in_flight.front(), node.state) {
-                (Some(oldest), _) => oldest.sent_at,
-                (None, ConnectionState::Connecting(_)) => node.last_attempt.expect("set on connecting"),
-                (None, _) => continue,
+            let is_overdue = match node.state {
+                ConnectionState::Connecting(_) => {
+                    now >= self.overdue_at(node.last_attempt.expect("set on connecting"))
+                }
+                _ => node.in_flight.iter().any(|request| now >= request.overdue_at()),
             };
-            if now < self.overdue_at(since) {
+            if !is_overdue {
                 continue;
             }
             for at in 0..self.nodes[index].in_flight.len() {
                 let request = self.nodes[index].in_flight[at];
-                if now >= self.overdue_at(request.sent_at) {
+                if now >= request.overdue_at() {
                     out.emit_as_cause(Event::RequestTimedOut { message: request.message });
                 }
             }

@@ -270,8 +270,8 @@ fn validation(position: Position) -> FetchState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::kafka::test_setup;
-    use crate::engine::kafka::out::Stage;
+    use crate::engine::kafka::config::ClusterConfig;
+    use crate::engine::kafka::testing;
 
     const PARTITION: PartitionId = PartitionId(2);
 
@@ -285,7 +285,14 @@ mod tests {
     fn truncation_is_noticed() {
         let rows = [
             (AutoOffsetReset::Earliest, (7, 5), Validation::Done, FetchState::Fetching, 5, 7),
-            (AutoOffsetReset::None, (7, 5), Validation::Truncated, FetchState::AwaitValidation(Time::ZERO), 10, 5),
+            (
+                AutoOffsetReset::None,
+                (7, 5),
+                Validation::Truncated,
+                FetchState::AwaitValidation(Time::ZERO),
+                10,
+                5,
+            ),
             (AutoOffsetReset::Earliest, (5, 12), Validation::Done, FetchState::Fetching, 10, 5),
             (
                 AutoOffsetReset::Latest,
@@ -295,10 +302,17 @@ mod tests {
                 10,
                 5,
             ),
-            (AutoOffsetReset::None, (-1, -1), Validation::Truncated, FetchState::AwaitValidation(Time::ZERO), 10, 5),
+            (
+                AutoOffsetReset::None,
+                (-1, -1),
+                Validation::Truncated,
+                FetchState::AwaitValidation(Time::ZERO),
+                10,
+                5,
+            ),
         ];
         for (reset, (epoch, end), validation, state, offset, offset_epoch) in rows {
-            let mut stage = Stage::new(test_setup(), true);
+            let mut stage = testing::stage(testing::setup(ClusterConfig::default()));
             let mut out = stage.out(Node::Client(ClientId(0)), None);
             let mut subscription = SubscriptionState::new(reset);
             subscription.assign([PARTITION].into_iter().collect());
@@ -314,7 +328,7 @@ mod tests {
     /// An answer about a position that has been left meanwhile says nothing.
     #[test]
     fn an_answer_about_another_position_is_ignored() {
-        let mut stage = Stage::new(test_setup(), true);
+        let mut stage = testing::stage(testing::setup(ClusterConfig::default()));
         let mut out = stage.out(Node::Client(ClientId(0)), None);
         let mut subscription = SubscriptionState::new(AutoOffsetReset::Earliest);
         subscription.assign([PARTITION].into_iter().collect());
@@ -328,8 +342,10 @@ mod tests {
     /// KIP-320: a newer leader epoch asks for validation, an unknown epoch of the position does not.
     #[test]
     fn a_new_leader_asks_for_validation() {
-        for (offset_epoch, expected) in [(5, FetchState::AwaitValidation(Time::ZERO)), (-1, FetchState::Fetching)] {
-            let mut stage = Stage::new(test_setup(), true);
+        for (offset_epoch, expected) in
+            [(5, FetchState::AwaitValidation(Time::ZERO)), (-1, FetchState::Fetching)]
+        {
+            let mut stage = testing::stage(testing::setup(ClusterConfig::default()));
             let mut out = stage.out(Node::Client(ClientId(0)), None);
             let mut subscription = SubscriptionState::new(AutoOffsetReset::Earliest);
             subscription.assign([PARTITION].into_iter().collect());

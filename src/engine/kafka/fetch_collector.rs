@@ -1,0 +1,230 @@
+//! What was fetched and not handed out yet (`FetchBuffer`, `CompletedFetch`, `FetchCollector`;
+//! kafka-semantics 4.2).
+
+use super::error::{ErrorCode, Exception, ExceptionClass};
+use super::event::{Event, PositionChange};
+use super::message::{AbortedTransaction, FetchedPartition};
+use super::out::Out;
+use super::record::{Batch, BatchKind, MarkerKind, Payload};
+use super::subscription_state::{FetchState, SubscriptionState};
+use super::types::*;
+use std::collections::VecDeque;
+
+/// One partition of a fetch response, as far as it has not been handed out.
+#[derive(Clone, Copy, Debug)]
+struct CompletedFetch {
+    fetched: FetchedPartition,
+    /// The offset that is handed out next.
+    next_offset: Offset,
+    /// The batch that it is looked for in.
+    batch: usize,
+}
+
+/// The buffer between fetching and `poll()`.
+#[derive(Clone, Debug)]
+pub struct FetchCollector {
+    isolation_level: IsolationLevel,
+    max_poll_records: usize,
+    completed: VecDeque<CompletedFetch>,
+    current: Option<CompletedFetch>,
+    /// The aborted transactions of the current fetch, by first offset; those before `aborted_next` have
+    /// begun.
+    aborted: Vec<AbortedTransaction>,
+    aborted_next: usize,
+    aborted_producers: Vec<ProducerId>,
+}
+
+/// What handing out came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Collected {
+    /// Records were handed out, or a position moved.
+    pub progress: bool,
+    /// The metadata is out of date.
+    pub needs_metadata: bool,
+}
+
+impl FetchCollector {
+    /// Nothing is buffered.
+    pub fn new(isolation_level: IsolationLevel, max_poll_records: u32) -> FetchCollector {
+        FetchCollector {
+            isolation_level,
+            max_poll_records: max_poll_records as usize,
+            completed: VecDeque::new(),
+            current: None,
+            aborted: Vec::new(),
+            aborted_next: 0,
+            aborted_producers: Vec::new(),
+        }
+    }
+
+    /// A partition of a fetch that was sent for `offset` came back.
+    pub fn add(&mut self, fetched: FetchedPartition, offset: Offset) {
+        self.completed.push_back(CompletedFetch { fetched, next_offset: offset, batch: 0 });
+    }
+
+    /// Whether something of the partition is buffered: then it is not fetched.
+    pub fn is_buffered(&self, partition: PartitionId) -> bool {
+        self.completed.iter().chain(&self.current).any(|fetch| fetch.fetched.partition == partition)
+    }
+
+    /// Forgets what is buffered of partitions that are no longer assigned.
+    pub fn retain(&mut self, assignment: PartitionSet) {
+        self.completed.retain(|fetch| assignment.contains(fetch.fetched.partition));
+        self.current = self.current.filter(|fetch| assignment.contains(fetch.fetched.partition));
+    }
+
+    /// Hands out at most `max.poll.records` records and moves the positions past them (`collectFetch`).
+    ///
+    /// # Errors
+    /// OffsetOutOfRangeException, where there is no reset policy and nothing was handed out before it.
+    pub fn collect(
+        &mut self,
+        subscription: &mut SubscriptionState,
+        polled: &mut Vec<(RecordId, PartitionId, Offset)>,
+        out: &mut Out,
+    ) -> Result<Collected, Exception> {
+        let mut collected = Collected { progress: false, needs_metadata: false };
+        let start = polled.len();
+        while polled.len() - start < self.max_poll_records {
+            if self.current.is_none() {
+                let Some(next) = self.completed.pop_front() else { break };
+                if let Err(exception) = self.begin(next, subscription, &mut collected, out) {
+                    if polled.len() > start {
+                        // What was collected is handed out first.
+                        self.completed.push_front(next);
+                        break;
+                    }
+                    return Err(exception);
+                }
+                continue;
+            }
+            let room = self.max_poll_records - (polled.len() - start);
+            collected.progress |= self.hand_out(subscription, room, polled, out);
+        }
+        Ok(collected)
+    }
+
+    /// `FetchCollector.initialize`
+    fn begin(
+        &mut self,
+        next: CompletedFetch,
+        subscription: &mut SubscriptionState,
+        collected: &mut Collected,
+        out: &Out,
+    ) -> Result<(), Exception> {
+        let partition = next.fetched.partition;
+        let Some(state) = subscription.get(partition).copied() else { return Ok(()) };
+        if state.state != FetchState::Fetching || state.position.offset != next.next_offset {
+            return Ok(());
+        }
+        match next.fetched.error {
+            ErrorCode::None => {
+                self.aborted_producers.clear();
+                self.aborted.clear();
+                self.aborted_next = 0;
+                self.aborted.extend_from_slice(&out.stage.arenas.aborted[next.fetched.aborted]);
+                self.aborted.sort_by_key(|transaction| transaction.first_offset);
+                self.current = Some(next);
+            }
+            ErrorCode::OffsetOutOfRange if subscription.has_reset_policy() => {
+                subscription.request_reset(partition);
+            }
+            ErrorCode::OffsetOutOfRange => {
+                return Err(Exception::new(ExceptionClass::OffsetOutOfRangeException));
+            }
+            // The broker does not know of the epoch yet: tried again.
+            ErrorCode::UnknownLeaderEpoch => {}
+            _ => collected.needs_metadata = true,
+        }
+        Ok(())
+    }
+
+    /// Hands out of the current fetch; forgets it when it is used up or out of date. Returns whether
+    /// anything moved.
+    fn hand_out(
+        &mut self,
+        subscription: &mut SubscriptionState,
+        room: usize,
+        polled: &mut Vec<(RecordId, PartitionId, Offset)>,
+        out: &mut Out,
+    ) -> bool {
+        let Some(mut fetch) = self.current.take() else { return false };
+        let partition = fetch.fetched.partition;
+        let Some(state) = subscription.get_mut(partition) else { return false };
+        if state.state != FetchState::Fetching || state.position.offset != fetch.next_offset {
+            return false;
+        }
+        let before = fetch.next_offset;
+        let mut delivered_up_to = before;
+        let mut left = room;
+        while fetch.batch < fetch.fetched.batches.len() && left > 0 {
+            let batch = out.stage.arenas.batches[fetch.fetched.batches][fetch.batch];
+            if batch.last_offset() < fetch.next_offset {
+                fetch.batch += 1;
+                continue;
+            }
+            state.position.offset_epoch = batch.leader_epoch;
+            if batch.is_marker() || self.is_aborted(&batch) {
+                self.learn_marker(&batch);
+                fetch.next_offset = batch.next_offset();
+                fetch.batch += 1;
+                continue;
+            }
+            let from = (fetch.next_offset - batch.base_offset) as usize;
+            let count = (batch.records.len() - from).min(left);
+            for index in from..from + count {
+                let offset = batch.base_offset + index as i64;
+                if let Payload::Record(record) = out.stage.arenas.payloads[batch.records][index] {
+                    if offset > delivered_up_to {
+                        let why = PositionChange::Skipped;
+                        out.emit(Event::PositionMoved { partition, offset, why });
+                    }
+                    out.emit(Event::RecordDelivered { record, partition, offset });
+                    delivered_up_to = offset + 1;
+                    polled.push((record, partition, offset));
+                }
+            }
+            left -= count;
+            fetch.next_offset += count as i64;
+            if fetch.next_offset == batch.next_offset() {
+                fetch.batch += 1;
+            }
+        }
+        state.position.offset = fetch.next_offset;
+        if fetch.next_offset > delivered_up_to {
+            let (offset, why) = (fetch.next_offset, PositionChange::Skipped);
+            out.emit(Event::PositionMoved { partition, offset, why });
+        }
+        if fetch.batch < fetch.fetched.batches.len() {
+            self.current = Some(fetch);
+        }
+        fetch.next_offset > before
+    }
+
+    /// Whether a read_committed reader skips the batch (`CompletedFetch.nextFetchedRecord`).
+    fn is_aborted(&mut self, batch: &Batch) -> bool {
+        if self.isolation_level == IsolationLevel::ReadUncommitted || batch.producer_id == NO_PRODUCER_ID {
+            return false;
+        }
+        self.begin_aborted_up_to(batch.last_offset());
+        batch.kind == BatchKind::Transactional && self.aborted_producers.contains(&batch.producer_id)
+    }
+
+    fn begin_aborted_up_to(&mut self, offset: Offset) {
+        while let Some(transaction) = self.aborted.get(self.aborted_next)
+            && transaction.first_offset <= offset
+        {
+            if !self.aborted_producers.contains(&transaction.producer_id) {
+                self.aborted_producers.push(transaction.producer_id);
+            }
+            self.aborted_next += 1;
+        }
+    }
+
+    fn learn_marker(&mut self, batch: &Batch) {
+        if let BatchKind::Marker { kind: MarkerKind::Abort, .. } = batch.kind {
+            self.begin_aborted_up_to(batch.last_offset());
+            self.aborted_producers.retain(|producer_id| *producer_id != batch.producer_id);
+        }
+    }
+}
