@@ -187,11 +187,11 @@ pub mod stream {
 
 /// One way through the network, in microseconds.
 const LATENCY: Quantiles =
-    Quantiles([380, 420, 450, 470, 490, 510, 530, 550, 570, 600, 630, 670, 720, 790, 900, 1100, 1600]);
+    Quantiles::new([380, 420, 450, 470, 490, 510, 530, 550, 570, 600, 630, 670, 720, 790, 900, 1100, 1600]);
 
 /// From the arrival of a request to its taking up, in microseconds.
 const HANDLING: Quantiles =
-    Quantiles([120, 130, 140, 150, 155, 160, 165, 170, 180, 190, 200, 215, 235, 260, 300, 380, 600]);
+    Quantiles::new([120, 130, 140, 150, 155, 160, 165, 170, 180, 190, 200, 215, 235, 260, 300, 380, 600]);
 
 impl Stage {
     /// The stage at the start of a run.
