@@ -50,13 +50,13 @@ impl<T> List<T> {
 
     /// The part of this list from item `from` on.
     pub fn skip(self, from: usize) -> List<T> {
-        let from = (from as u32).min(self.length);
+        let from = from.min(self.len()) as u32;
         List { start: self.start + from, length: self.length - from, item: PhantomData }
     }
 
     /// The first `count` items of this list.
     pub fn take(self, count: usize) -> List<T> {
-        List { start: self.start, length: self.length.min(count as u32), item: PhantomData }
+        List { start: self.start, length: count.min(self.len()) as u32, item: PhantomData }
     }
 }
 
@@ -95,5 +95,53 @@ impl<T> Index<List<T>> for Arena<T> {
     type Output = [T];
     fn index(&self, list: List<T>) -> &[T] {
         self.get(list)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_keep_their_items_while_others_come() {
+        let mut arena = Arena::default();
+        let (one, none, two) = (arena.list([1, 2, 3]), arena.list([]), arena.list(4..=5));
+        assert_eq!((&arena[one], &arena[none], &arena[two]), (&[1, 2, 3][..], &[][..], &[4, 5][..]));
+        assert_eq!((one.len(), one.is_empty(), none.len(), none.is_empty()), (3, false, 0, true));
+        assert_eq!(arena.get(List::default()), []);
+    }
+
+    #[test]
+    fn parts_stay_within_their_list() {
+        let mut arena = Arena::default();
+        arena.list([0]);
+        let list = arena.list([1, 2, 3]);
+        arena.list([4]);
+        let rows: [(List<i32>, &[i32]); 8] = [
+            (list.skip(0), &[1, 2, 3]),
+            (list.skip(2), &[3]),
+            (list.skip(3), &[]),
+            (list.skip(9), &[]),
+            (list.take(0), &[]),
+            (list.take(2), &[1, 2]),
+            (list.take(9), &[1, 2, 3]),
+            (list.skip(1).take(1), &[2]),
+        ];
+        for (part, items) in rows {
+            assert_eq!(&arena[part], items, "{part:?}");
+        }
+        // More than fits into 32 bits does not wrap round.
+        assert_eq!((&arena[list.skip(usize::MAX)], &arena[list.take(usize::MAX)]), (&[][..], &[1, 2, 3][..]));
+        assert_eq!(arena[list.skip(1 << 31 << 1)], []);
+    }
+
+    #[test]
+    fn clearing_keeps_the_capacity() {
+        let mut arena = Arena::default();
+        arena.list(0..1000);
+        let capacity = arena.items.capacity();
+        arena.clear();
+        let list = arena.list([7]);
+        assert_eq!((&arena[list], arena.items.capacity()), (&[7][..], capacity));
     }
 }

@@ -57,3 +57,45 @@ impl<K: Copy + Ord> Schedule<K> {
         &self.decisions
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedule_is_the_sorted_list_of_decisions_that_are_not_benign() {
+        let mut schedule = Schedule::default();
+        schedule.decide(5, ChoiceOption(2));
+        schedule.decide(9, ChoiceOption::BENIGN);
+        schedule.decide(1, ChoiceOption(1));
+        schedule.decide(7, ChoiceOption(3));
+        assert_eq!(schedule.decisions(), [(1, ChoiceOption(1)), (5, ChoiceOption(2)), (7, ChoiceOption(3))]);
+        assert_eq!([1, 5, 7, 9].map(|key| schedule.option(key).0), [1, 2, 3, 0]);
+    }
+
+    #[test]
+    fn the_last_decision_for_a_key_stands() {
+        let mut schedule = Schedule::default();
+        schedule.decide('a', ChoiceOption(1));
+        schedule.decide('b', ChoiceOption(1));
+        schedule.decide('a', ChoiceOption(4));
+        assert_eq!(schedule.decisions(), [('a', ChoiceOption(4)), ('b', ChoiceOption(1))]);
+        schedule.decide('a', ChoiceOption::BENIGN);
+        assert_eq!(schedule.decisions(), [('b', ChoiceOption(1))]);
+        schedule.decide('b', ChoiceOption::BENIGN);
+        assert_eq!(schedule, Schedule::default());
+    }
+
+    #[test]
+    fn schedules_are_equal_whatever_the_order_of_deciding() {
+        let decisions = [(3, 1), (1, 2), (2, 1)];
+        let of = |decisions: &[(i32, u8)]| {
+            let mut schedule = Schedule::default();
+            decisions.iter().for_each(|(key, option)| schedule.decide(*key, ChoiceOption(*option)));
+            schedule
+        };
+        let mut turned = decisions;
+        turned.reverse();
+        assert_eq!(of(&decisions), of(&turned));
+    }
+}

@@ -4,6 +4,7 @@
 
 pub mod arena;
 pub mod choice;
+pub mod hash;
 pub mod queue;
 pub mod random;
 pub mod time;

@@ -64,3 +64,40 @@ impl<A: Copy, E: Copy> Trace<A, E> {
         &self.entries[id.0 as usize]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_come_in_order_with_their_causes() {
+        let mut trace = Trace::new(true);
+        let sent = trace.push(Time(1), 'p', None, "sent");
+        let arrived = trace.push(Time(1), 'b', sent, "arrived");
+        assert_eq!((sent, arrived), (Some(EntryId(0)), Some(EntryId(1))));
+        let expected = Entry { id: EntryId(1), at: Time(1), actor: 'b', cause: sent, event: "arrived" };
+        assert_eq!(trace.get(EntryId(1)), &expected);
+        assert_eq!(trace.entries().len(), 2);
+    }
+
+    #[test]
+    fn a_trace_that_is_off_records_nothing() {
+        let mut trace = Trace::new(false);
+        assert_eq!(trace.push(Time(1), 'p', None, "sent"), None);
+        assert!(trace.entries().is_empty() && !trace.is_on());
+    }
+
+    #[test]
+    #[should_panic(expected = "time ran backwards")]
+    fn time_does_not_run_backwards() {
+        let mut trace = Trace::new(true);
+        trace.push(Time(2), 'p', None, ());
+        trace.push(Time(1), 'p', None, ());
+    }
+
+    #[test]
+    #[should_panic(expected = "a cause must be earlier")]
+    fn nothing_is_its_own_cause() {
+        Trace::new(true).push(Time(0), 'p', Some(EntryId(0)), ());
+    }
+}
