@@ -23,7 +23,7 @@ use crate::engine::sim::random::Quantiles;
 use crate::engine::sim::time::Span;
 
 /// From the start of a process to its registration, in microseconds. (A real broker takes 2 to 6 s.)
-const START: Quantiles = Quantiles([
+const START: Quantiles = Quantiles::new([
     800_000, 820_000, 840_000, 860_000, 880_000, 900_000, 920_000, 940_000, 960_000, 980_000, 1_000_000,
     1_025_000, 1_050_000, 1_075_000, 1_100_000, 1_150_000, 1_200_000,
 ]);

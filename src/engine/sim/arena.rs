@@ -108,7 +108,7 @@ mod tests {
         let (one, none, two) = (arena.list([1, 2, 3]), arena.list([]), arena.list(4..=5));
         assert_eq!((&arena[one], &arena[none], &arena[two]), (&[1, 2, 3][..], &[][..], &[4, 5][..]));
         assert_eq!((one.len(), one.is_empty(), none.len(), none.is_empty()), (3, false, 0, true));
-        assert_eq!(arena.get(List::default()), []);
+        assert!(arena.get(List::default()).is_empty());
     }
 
     #[test]
@@ -132,7 +132,7 @@ mod tests {
         }
         // More than fits into 32 bits does not wrap round.
         assert_eq!((&arena[list.skip(usize::MAX)], &arena[list.take(usize::MAX)]), (&[][..], &[1, 2, 3][..]));
-        assert_eq!(arena[list.skip(1 << 31 << 1)], []);
+        assert!(arena[list.skip(1 << 31 << 1)].is_empty());
     }
 
     #[test]
