@@ -228,3 +228,177 @@ impl FetchCollector {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::kafka::config::{AutoOffsetReset, ClusterConfig};
+    use crate::engine::kafka::network_client::KnownLeader;
+    use crate::engine::kafka::out::Stage;
+    use crate::engine::kafka::testing;
+    use crate::engine::sim::arena::List;
+
+    const ME: Node = Node::Client(ClientId(0));
+    const PARTITION: PartitionId = PartitionId(2);
+
+    struct Lab {
+        stage: Stage,
+        subscription: SubscriptionState,
+        collector: FetchCollector,
+        batches: Vec<Batch>,
+        records: u32,
+    }
+
+    impl Lab {
+        fn new(isolation_level: IsolationLevel, max_poll_records: u32, reset: AutoOffsetReset) -> Lab {
+            let mut stage = testing::stage(testing::setup(ClusterConfig::default()));
+            let mut subscription = SubscriptionState::new(reset);
+            subscription.assign([PARTITION].into_iter().collect());
+            let leader = KnownLeader { leader: Some(BrokerId(1)), leader_epoch: 0 };
+            let mut out = stage.out(ME, None);
+            subscription.seek(PARTITION, (0, -1), leader, PositionChange::Committed, &mut out);
+            let collector = FetchCollector::new(isolation_level, max_poll_records);
+            Lab { stage, subscription, collector, batches: Vec::new(), records: 0 }
+        }
+
+        /// Appends a batch of `count` records of a producer; -1: of none.
+        fn append(&mut self, producer_id: ProducerId, kind: BatchKind, count: u32) -> &mut Lab {
+            let base_offset = self.batches.last().map_or(0, Batch::next_offset);
+            let first = self.records;
+            let is_marker = matches!(kind, BatchKind::Marker { .. });
+            let records = if is_marker { 0 } else { count };
+            self.records += records;
+            let records = (first..first + records).map(|record| Payload::Record(RecordId(record)));
+            let records = self.stage.arenas.payloads.list(records);
+            self.batches.push(Batch {
+                partition: PARTITION,
+                base_offset,
+                leader_epoch: 0,
+                producer_id,
+                producer_epoch: 0,
+                base_sequence: -1,
+                kind,
+                records,
+                bytes: 100,
+            });
+            self
+        }
+
+        fn fetched(&mut self, error: ErrorCode, aborted: &[(ProducerId, Offset)]) -> FetchedPartition {
+            let arenas = &mut self.stage.arenas;
+            let entry =
+                |&(producer_id, first_offset): &(_, _)| AbortedTransaction { producer_id, first_offset };
+            FetchedPartition {
+                partition: PARTITION,
+                error,
+                high_watermark: 100,
+                last_stable_offset: 100,
+                log_start_offset: 0,
+                diverging_epoch: None,
+                current_leader: None,
+                aborted: arenas.aborted.list(aborted.iter().map(entry)),
+                batches: if error == ErrorCode::None {
+                    arenas.batches.list(self.batches.iter().copied())
+                } else {
+                    List::default()
+                },
+            }
+        }
+
+        fn collect(&mut self) -> Result<(bool, Vec<u32>), Exception> {
+            let mut polled = Vec::new();
+            let mut out = self.stage.out(ME, None);
+            let collected = self.collector.collect(&mut self.subscription, &mut polled, &mut out)?;
+            Ok((collected.progress, polled.iter().map(|(record, _, _)| record.0).collect()))
+        }
+
+        fn position(&self) -> Offset {
+            self.subscription.get(PARTITION).unwrap().position.offset
+        }
+    }
+
+    const TXN: BatchKind = BatchKind::Transactional;
+    const COMMIT: BatchKind = BatchKind::Marker { kind: MarkerKind::Commit, coordinator_epoch: 0 };
+    const ABORT: BatchKind = BatchKind::Marker { kind: MarkerKind::Abort, coordinator_epoch: 0 };
+
+    /// FetcherTest.testReadCommittedWithCommittedAndAbortedTransactions: eleven offsets of two producers,
+    /// aborted list {(2, 2), (1, 6)}.
+    #[test]
+    fn read_committed_hands_out_committed_records_only() {
+        let log = [(1, TXN), (1, TXN), (2, TXN), (2, ABORT), (1, COMMIT), (2, TXN), (1, TXN), (1, ABORT)];
+        for (isolation_level, expected) in [
+            (IsolationLevel::ReadCommitted, vec![0, 1, 3]),
+            (IsolationLevel::ReadUncommitted, vec![0, 1, 2, 3, 4]),
+        ] {
+            let mut lab = Lab::new(isolation_level, 500, AutoOffsetReset::Earliest);
+            for (producer_id, kind) in log {
+                lab.append(producer_id, kind, 1);
+            }
+            lab.append(2, COMMIT, 1);
+            // A broker gives the list in no particular order.
+            let fetched = lab.fetched(ErrorCode::None, &[(1, 6), (2, 2)]);
+            lab.collector.add(fetched, 0);
+            assert_eq!(lab.collect().unwrap(), (true, expected));
+            assert_eq!(lab.position(), 9);
+        }
+    }
+
+    /// FetcherTest.testMultipleAbortMarkers: the second ABORT marker says nothing about what follows.
+    #[test]
+    fn a_second_abort_marker_is_ignored() {
+        let mut lab = Lab::new(IsolationLevel::ReadCommitted, 500, AutoOffsetReset::Earliest);
+        lab.append(1, TXN, 2).append(1, ABORT, 1).append(1, ABORT, 1).append(1, TXN, 2).append(1, COMMIT, 1);
+        let fetched = lab.fetched(ErrorCode::None, &[(1, 0)]);
+        lab.collector.add(fetched, 0);
+        assert_eq!(lab.collect().unwrap(), (true, vec![2, 3]));
+    }
+
+    /// FetcherTest.testSkippingAbortedTransactions: nothing is handed out, and the position passes it.
+    #[test]
+    fn the_position_passes_what_was_aborted() {
+        let mut lab = Lab::new(IsolationLevel::ReadCommitted, 500, AutoOffsetReset::Earliest);
+        lab.append(1, TXN, 2).append(1, ABORT, 1);
+        let fetched = lab.fetched(ErrorCode::None, &[(1, 0)]);
+        lab.collector.add(fetched, 0);
+        assert_eq!(lab.collect().unwrap(), (true, vec![]));
+        assert_eq!(lab.position(), 3);
+        assert_eq!(lab.collect().unwrap(), (false, vec![]));
+    }
+
+    /// kafka-semantics 4.2: at most max.poll.records, and the position only passes what was handed out,
+    /// also in the middle of a batch and of an aborted transaction.
+    #[test]
+    fn max_poll_records_are_handed_out_at_a_time() {
+        let mut lab = Lab::new(IsolationLevel::ReadCommitted, 2, AutoOffsetReset::Earliest);
+        lab.append(-1, BatchKind::Plain, 3)
+            .append(7, TXN, 1)
+            .append(-1, BatchKind::Plain, 2)
+            .append(7, ABORT, 1);
+        let fetched = lab.fetched(ErrorCode::None, &[(7, 3)]);
+        lab.collector.add(fetched, 0);
+        for (records, position) in [(vec![0, 1], 2), (vec![2, 4], 5), (vec![5], 7)] {
+            assert_eq!(lab.collect().unwrap(), (true, records));
+            assert_eq!(lab.position(), position);
+        }
+        assert!(!lab.collector.is_buffered(PARTITION));
+    }
+
+    /// FetchCollectorTest.testFetchWithOffsetOutOfRange; kafka-semantics 4.2: ignored when the position has
+    /// changed since the fetch was sent.
+    #[test]
+    fn out_of_range_resets_or_throws() {
+        let rows = [
+            (AutoOffsetReset::Earliest, 0, Ok(false)),
+            (AutoOffsetReset::None, 0, Err(ExceptionClass::OffsetOutOfRangeException)),
+            (AutoOffsetReset::None, 5, Ok(true)),
+        ];
+        for (reset, sent_for, expected) in rows {
+            let mut lab = Lab::new(IsolationLevel::ReadUncommitted, 500, reset);
+            let fetched = lab.fetched(ErrorCode::OffsetOutOfRange, &[]);
+            lab.collector.add(fetched, sent_for);
+            let result = lab.collect().map_err(|exception| exception.class);
+            let is_fetching = lab.subscription.get(PARTITION).unwrap().state == FetchState::Fetching;
+            assert_eq!(result.map(|_| is_fetching), expected, "{reset:?} sent for {sent_for}");
+        }
+    }
+}
