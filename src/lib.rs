@@ -6,12 +6,15 @@
 //! - [`engine`]: a deterministic Kafka. Pure: no web, clock, I/O, threads, async, hash order or
 //!   float functions of the standard library.
 //!   - `engine::sim`: the discrete-event kernel; knows nothing of Kafka.
-//!   - `engine::kafka`: one Kafka concept per file.
+//!   - `engine::kafka`: one Kafka concept per file. With it `engine::script` (what happens to a run from
+//!     outside) and `engine::ledger` (what became of each record), which its actors read and write.
 //!   - `engine::world`: the cluster and its clients as one `Clone` value.
 //! - [`scenario`]: what a text or a link says: configuration, applications, steps, seed, view.
 //! - [`view`]: pure view models: from a trace to lanes, marks, state, narration, verdict.
 //! - `ui` (wasm only): the page, in Leptos components that draw view models.
 //! - `api` (wasm only): what JavaScript sees of the module.
+//!
+//! `tests/it/architecture` holds the source to this order, and the engine to its purity.
 
 pub mod engine;
 pub mod scenario;

@@ -1,3 +1,5 @@
-//! Tests of the whole, against facts from outside: texts, recordings of a real Kafka, links.
+//! Tests of the whole, in one binary: against facts from outside (texts, recordings of a real Kafka, links), and
+//! of the source against its own architecture.
 
+mod architecture;
 mod scenario_texts;
