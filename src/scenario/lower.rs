@@ -408,7 +408,11 @@ impl Lower<'_> {
                     });
                 }
             }
-            (Program::Transform { consumer, topic, .. }, _) => {
+            (Program::Transform { consumer, topic, .. }, script::ClientConfig::Producer(config)) => {
+                if config.transactional_id.is_none() {
+                    let message = format!("transform needs a transactional.id; {} has none", application.name);
+                    self.problem(line, "transform", message);
+                }
                 let others = || scenario.applications.iter().filter(|other| other.name != application.name);
                 let Some(input) = scenario.application(consumer) else { return };
                 if input.program.is_some() {
@@ -489,20 +493,17 @@ impl Lower<'_> {
 
     /// Refuses points that a program never reaches.
     fn check_point(&mut self, name: &str, point: ProgramPoint, line: Line) {
+        use CommitStrategy as Commit;
         use ProgramPoint::{Begun, Committed, OffsetsSent, Polled, Processed, Sent, TransactionCommitted};
         let Some(application) = self.scenario.application(name) else { return };
-        let is_transactional = application.settings.get("transactional.id").is_some();
         let reached: &[ProgramPoint] = match &application.program {
             Some(Program::Produce { transaction: None, .. }) => &[Sent],
             Some(Program::Produce { .. }) => &[Sent, Begun, TransactionCommitted],
-            Some(Program::Consume { commit: CommitStrategy::Automatic | CommitStrategy::Never, .. }) => {
+            Some(Program::Consume { commit: Commit::Automatic | Commit::Asynchronous | Commit::Never, .. }) => {
                 &[Polled, Processed]
             }
             Some(Program::Consume { .. }) => &[Polled, Processed, Committed],
-            Some(Program::Transform { .. }) if is_transactional => {
-                &[Polled, Processed, Sent, Begun, OffsetsSent, TransactionCommitted]
-            }
-            Some(Program::Transform { .. }) => &[Polled, Processed, Sent, Committed],
+            Some(Program::Transform { .. }) => &[Polled, Begun, Processed, OffsetsSent, TransactionCommitted],
             None => {
                 let polls = |other: &&ApplicationDeclaration| matches!(&other.program, Some(Program::Transform { consumer, .. }) if consumer == name);
                 let message = match self.scenario.applications.iter().find(polls) {

@@ -14,13 +14,16 @@ use crate::engine::script::{
 };
 use crate::engine::sim::time::{Span, Time};
 
+mod edit;
 mod lower;
 mod parse;
+pub mod presets;
 mod print;
 mod profile;
 mod vocabulary;
 mod words;
 
+pub use edit::{Effective, Origin};
 pub use lower::{Lowered, Note};
 pub use parse::{Reading, read};
 pub use words::{Problem, ProblemKind};
