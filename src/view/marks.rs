@@ -17,6 +17,9 @@ use std::collections::BTreeMap;
 /// Where on its way a message is drawn to stop that never arrives.
 const STOPPED_REACH: f64 = 0.55;
 
+/// So many entries of one instant are looked at for what ended a connection.
+const SAME_INSTANT: usize = 256;
+
 /// All marks of a run, by the time at which they begin; x is still 0.
 pub fn marks(story: Story, lanes: &Lanes, options: &Options) -> Vec<Mark> {
     let mut maker = Maker {
@@ -221,25 +224,25 @@ impl Maker<'_> {
         });
     }
 
-    /// What stands at the X of a lost message.
+    /// What stands at the X of a lost message: what happened at that instant says who is to blame.
     fn loss(&self, lost: EntryId, label: &str) -> String {
-        let mut cause = Some(self.story.entry(lost));
-        for _ in 0..4 {
-            let Some(entry) = cause else { break };
-            match entry.event {
-                Event::BrokerKilled | Event::BrokerLostPower | Event::BrokerStopped => {
-                    return format!("lost with {}", self.story.index.names.node(entry.actor));
-                }
-                Event::ClientCrashed => {
-                    return format!("{} has crashed", self.story.index.names.node(entry.actor));
-                }
-                Event::ConnectionEnded { why: ConnectionEnd::TimedOut, .. } => {
-                    return "given up".to_owned();
-                }
-                _ => cause = entry.cause.map(|cause| self.story.entry(cause)),
+        let story = self.story;
+        let at = story.entry(lost).at;
+        let before = story.entries[..lost.0 as usize].iter().rev();
+        let now = before.take_while(|entry| entry.at == at).take(SAME_INSTANT);
+        let ended = now.filter_map(|entry| match entry.event {
+            Event::BrokerKilled | Event::BrokerLostPower | Event::BrokerStopped => {
+                Some(format!("lost with {}", story.index.names.node(entry.actor)))
             }
+            Event::ClientCrashed => Some(format!("{} has crashed", story.index.names.node(entry.actor))),
+            Event::ConnectionEnded { why: ConnectionEnd::TimedOut, .. } => Some("given up".to_owned()),
+            _ => None,
+        });
+        match ended.last() {
+            Some(ended) => ended,
+            None if label.is_empty() => "connection cut".to_owned(),
+            None => format!("{label} · connection cut"),
         }
-        if label.is_empty() { "connection cut".to_owned() } else { format!("{label} · connection cut") }
     }
 
     fn request_prominence(&self, request: &Request, journey: &Journey) -> Prominence {

@@ -21,4 +21,5 @@ pub mod state;
 pub mod steps;
 pub mod story;
 pub mod timeline;
+pub mod verdict;
 mod waits;

@@ -1,0 +1,502 @@
+//! What became of the records, per record and in all, in words that a person would use.
+//!
+//! The numbers are the ledger's and the final log's; nothing is decided here but the wording.
+
+use crate::engine::kafka::types::*;
+use crate::engine::ledger::{Answer, Ledger, RecordFate};
+use crate::engine::script::{ClientConfig, Setup, Sink};
+use crate::view::names::Names;
+use crate::view::sentences::capitalised;
+use crate::view::state::{Content, State, Status};
+
+/// A copy of a record in a final log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copy {
+    /// Whose.
+    pub record: RecordId,
+    /// In which log.
+    pub partition: PartitionId,
+    /// Where.
+    pub offset: Offset,
+    /// Whether it counts.
+    pub status: Status,
+}
+
+/// The final logs: what readers can still find.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FinalLog {
+    /// By partition, then by offset.
+    pub copies: Vec<Copy>,
+    /// By `PartitionId`: records before it were deleted on purpose.
+    pub starts: Vec<Offset>,
+}
+
+impl FinalLog {
+    /// The logs of the leaders (without one: of the last leader) in a state, internal topics left out.
+    pub fn of(state: &State) -> FinalLog {
+        let mut log = FinalLog::default();
+        for index in 0..state.partitions.len() {
+            let partition = PartitionId(index as u8);
+            let replica = state.leading_replica(partition);
+            log.starts.push(replica.map_or(0, |replica| replica.start));
+            let cells = replica.into_iter().flat_map(|replica| replica.cells());
+            log.copies.extend(cells.filter_map(|cell| match cell.content {
+                Content::Record(record) => {
+                    Some(Copy { record, partition, offset: cell.offset, status: cell.status })
+                }
+                _ => None,
+            }));
+        }
+        log
+    }
+}
+
+/// What can go wrong with a record; the name that Jepsen's checker of Kafka has for it, where it has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Anomaly {
+    /// Its producer was told that it is stored, and it is in no log.
+    Lost,
+    /// It is stored more than once.
+    Duplicated,
+    /// It took effect more than once.
+    EffectAgain,
+    /// It was processed more than once.
+    ProcessedAgain,
+    /// It is stored after a record that was sent later.
+    Reordered,
+    /// It is stored, and no consumer ever processed it.
+    Skipped,
+    /// Its producer was told that it failed, and it is in the log.
+    FailedYetStored,
+    /// Its transaction was aborted, and read_committed readers see it.
+    AbortedYetVisible,
+    /// Its transaction was committed, and read_committed readers do not see it.
+    CommittedNotVisible,
+    /// Its producer was told that it failed, and so it did.
+    ReportedFailed,
+    /// Its producer never heard of it again.
+    Unanswered,
+}
+
+impl Anomaly {
+    /// What Jepsen calls it.
+    pub fn jepsen(self) -> Option<&'static str> {
+        match self {
+            Anomaly::Lost | Anomaly::CommittedNotVisible => Some("lost write"),
+            Anomaly::Duplicated => Some("duplicate"),
+            Anomaly::Skipped => Some("unseen"),
+            Anomaly::AbortedYetVisible => Some("aborted read"),
+            _ => None,
+        }
+    }
+
+    /// Whether a promise was broken: an honest failure report breaks none.
+    pub fn breaks_a_promise(self) -> bool {
+        !matches!(self, Anomaly::ReportedFailed | Anomaly::Unanswered)
+    }
+}
+
+/// One promise, kept or broken, with its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chip {
+    /// What is counted.
+    pub anomaly: Anomaly,
+    /// How many records.
+    pub count: u32,
+    /// "0 lost", "1 duplicated", "1 effect twice".
+    pub text: String,
+}
+
+/// What became of one record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordVerdict {
+    /// Which.
+    pub record: RecordId,
+    /// What producer, application and sink saw.
+    pub fate: RecordFate,
+    /// Copies in the final log that count: outside transactions, or in committed or open ones.
+    pub copies: u32,
+    /// Copies of aborted transactions in the final log.
+    pub aborted_copies: u32,
+    /// Where the copies that count are.
+    pub offsets: Vec<(PartitionId, Offset)>,
+    /// What went wrong with it, the worst first.
+    pub anomalies: Vec<Anomaly>,
+    /// All of it, in a sentence.
+    pub text: String,
+}
+
+impl RecordVerdict {
+    /// Whether a certain thing went wrong with it.
+    pub fn has(&self, anomaly: Anomaly) -> bool {
+        self.anomalies.contains(&anomaly)
+    }
+}
+
+/// The verdict over a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// The worst, or that all is well, in a sentence.
+    pub headline: String,
+    /// What else there is to say, a sentence each.
+    pub more: Vec<String>,
+    /// The promises with their numbers: those that every run is asked for, and others where not 0.
+    pub chips: Vec<Chip>,
+    /// In the order of names.
+    pub records: Vec<RecordVerdict>,
+}
+
+impl Verdict {
+    /// Judges a run by its ledger and its final logs. Records that were never sent are left out, and so are
+    /// those whose names begin with `!` or `w`: warm-up, as in the recordings.
+    pub fn new(setup: &Setup, names: &Names, ledger: &Ledger, log: &FinalLog) -> Verdict {
+        let audience = Audience::new(setup);
+        let late = late_records(setup, ledger, log);
+        let mut records: Vec<RecordVerdict> = (0..setup.records.len() as u32)
+            .map(RecordId)
+            .filter(|record| counts(setup, *record) && ledger.record(*record).sends > 0)
+            .map(|record| judge(record, &audience, ledger, log, &late, names))
+            .collect();
+        records.sort_by_key(|verdict| names.look(verdict.record).number);
+        let (headline, more) = story_of(&records, &audience, names);
+        Verdict { headline, more, chips: chips(&records, &audience), records }
+    }
+
+    /// The records with a certain anomaly.
+    pub fn with(&self, anomaly: Anomaly) -> impl Iterator<Item = RecordId> {
+        self.records.iter().filter(move |verdict| verdict.has(anomaly)).map(|verdict| verdict.record)
+    }
+
+    /// Whether every promise was kept.
+    pub fn is_clean(&self) -> bool {
+        !self.records.iter().flat_map(|record| &record.anomalies).any(|anomaly| anomaly.breaks_a_promise())
+    }
+}
+
+fn counts(setup: &Setup, record: RecordId) -> bool {
+    !setup.records[record.0 as usize].name.starts_with(['!', 'w'])
+}
+
+/// Who could have processed what.
+struct Audience {
+    /// Partitions that an application reads.
+    read: PartitionSet,
+    /// An application writes to a sink.
+    sink: bool,
+}
+
+impl Audience {
+    fn new(setup: &Setup) -> Audience {
+        let mut audience = Audience { read: PartitionSet::EMPTY, sink: false };
+        for application in &setup.applications {
+            if let ClientConfig::Consumer { topic, sink, .. } = application.client {
+                audience.sink |= sink != Sink::None;
+                if let Some(topic) = setup.topics.get(usize::from(topic.0)) {
+                    let first = topic.first_partition.0;
+                    let all = first..first + topic.config.partitions;
+                    all.map(PartitionId).for_each(|partition| audience.read.insert(partition));
+                }
+            }
+        }
+        audience
+    }
+}
+
+/// Records whose first copy lies behind that of a record of the same partition that was sent later.
+fn late_records(setup: &Setup, ledger: &Ledger, log: &FinalLog) -> Vec<bool> {
+    let mut sent_at = vec![usize::MAX; setup.records.len()];
+    for (place, record) in ledger.sent.iter().enumerate() {
+        sent_at[record.0 as usize] = place;
+    }
+    let mut late = vec![false; setup.records.len()];
+    let mut seen = vec![false; setup.records.len()];
+    let mut latest: Option<(PartitionId, usize)> = None;
+    for copy in log.copies.iter().filter(|copy| copy.status != Status::Aborted) {
+        let record = copy.record.0 as usize;
+        if std::mem::replace(&mut seen[record], true) || !counts(setup, copy.record) {
+            continue;
+        }
+        match latest {
+            Some((partition, place)) if partition == copy.partition && place > sent_at[record] => {
+                late[record] = true;
+            }
+            _ => latest = Some((copy.partition, sent_at[record])),
+        }
+    }
+    late
+}
+
+fn judge(
+    record: RecordId,
+    audience: &Audience,
+    ledger: &Ledger,
+    log: &FinalLog,
+    late: &[bool],
+    names: &Names,
+) -> RecordVerdict {
+    let fate = *ledger.record(record);
+    let all = log.copies.iter().filter(|copy| copy.record == record);
+    let (aborted, valid): (Vec<&Copy>, Vec<&Copy>) = all.partition(|copy| copy.status == Status::Aborted);
+    let deleted = match (fate.answer, fate.partition) {
+        (Answer::Acknowledged(offset), Some(partition)) if offset >= 0 => {
+            log.starts.get(partition.index()).is_some_and(|start| offset < *start)
+        }
+        _ => false,
+    };
+    let visible = valid.iter().any(|copy| matches!(copy.status, Status::Plain | Status::Committed));
+    let mut anomalies = Vec::new();
+    let mut note = |holds: bool, anomaly: Anomaly| {
+        if holds {
+            anomalies.push(anomaly);
+        }
+    };
+    let acknowledged = matches!(fate.answer, Answer::Acknowledged(_));
+    let failed = matches!(fate.answer, Answer::Failed(_) | Answer::Threw(_));
+    let stored = !valid.is_empty();
+    let read = valid.iter().any(|copy| audience.read.contains(copy.partition));
+    note(acknowledged && !stored && aborted.is_empty() && !deleted, Anomaly::Lost);
+    note(valid.len() > 1, Anomaly::Duplicated);
+    note(fate.effects > 1, Anomaly::EffectAgain);
+    note(fate.processed > 1, Anomaly::ProcessedAgain);
+    note(late[record.0 as usize], Anomaly::Reordered);
+    note(visible && read && fate.processed == 0, Anomaly::Skipped);
+    note(failed && stored, Anomaly::FailedYetStored);
+    note(fate.aborted && visible, Anomaly::AbortedYetVisible);
+    note(fate.committed && !fate.aborted && !visible && !deleted, Anomaly::CommittedNotVisible);
+    note(failed && !stored, Anomaly::ReportedFailed);
+    note(fate.answer == Answer::Pending, Anomaly::Unanswered);
+    let mut verdict = RecordVerdict {
+        record,
+        fate,
+        copies: valid.len() as u32,
+        aborted_copies: aborted.len() as u32,
+        offsets: valid.iter().map(|copy| (copy.partition, copy.offset)).collect(),
+        anomalies,
+        text: String::new(),
+    };
+    verdict.text = record_text(&verdict, audience, names);
+    verdict
+}
+
+/// "Acknowledged at offset 1, stored twice (offsets 1 and 2), processed twice, 2 effects."
+fn record_text(verdict: &RecordVerdict, audience: &Audience, names: &Names) -> String {
+    let fate = &verdict.fate;
+    let mut parts = Vec::new();
+    parts.push(match fate.answer {
+        Answer::NotSent => "never sent".to_owned(),
+        Answer::Pending => "no answer".to_owned(),
+        Answer::Acknowledged(offset) if offset < 0 => "sent without asking for an answer".to_owned(),
+        Answer::Acknowledged(offset) => format!("acknowledged at offset {offset}"),
+        Answer::Failed(exception) => format!("reported failed ({exception})"),
+        Answer::Threw(exception) => format!("send() threw {exception}"),
+    });
+    let offsets: Vec<String> = verdict.offsets.iter().map(|(_, offset)| offset.to_string()).collect();
+    parts.push(match (offsets.as_slice(), verdict.has(Anomaly::Lost)) {
+        ([], true) => "lost".to_owned(),
+        ([], false) if verdict.aborted_copies > 0 => "aborted".to_owned(),
+        ([], false) => "not stored".to_owned(),
+        ([one], _) => format!("stored once (offset {one})"),
+        (several, _) => {
+            format!("stored {} (offsets {})", times(verdict.copies), several.join(", "))
+        }
+    });
+    if verdict.aborted_copies > 0 && verdict.copies > 0 {
+        parts.push(format!("aborted {}", times(verdict.aborted_copies)));
+    }
+    if verdict.has(Anomaly::Reordered) {
+        parts.push("behind a record that was sent later".to_owned());
+    }
+    if !audience.read.is_empty() && (verdict.copies > 0 || fate.processed > 0) {
+        parts.push(match fate.processed {
+            0 => "never processed".to_owned(),
+            count => format!("processed {}", times(count)),
+        });
+        if audience.sink {
+            parts.push(match fate.effects {
+                0 => "no effect".to_owned(),
+                1 => "one effect".to_owned(),
+                count => format!("{count} effects"),
+            });
+        }
+    }
+    format!("{}: {}.", capitalised(names.records(&[verdict.record])), parts.join(", "))
+}
+
+/// "once", "twice", "three times", "11 times".
+fn times(count: u32) -> String {
+    match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        3 => "three times".to_owned(),
+        4 => "four times".to_owned(),
+        _ => format!("{count} times"),
+    }
+}
+
+fn story_of(records: &[RecordVerdict], audience: &Audience, names: &Names) -> (String, Vec<String>) {
+    let mut sentences = Vec::new();
+    let with = |anomaly: Anomaly| -> Vec<&RecordVerdict> {
+        records.iter().filter(|verdict| verdict.has(anomaly)).collect()
+    };
+    let say = |verdicts: &[&RecordVerdict], one: &str, several: &str| {
+        let ids: Vec<RecordId> = verdicts.iter().map(|verdict| verdict.record).collect();
+        let verb = if ids.len() == 1 { one } else { several };
+        format!("{} {verb}.", capitalised(names.records(&ids)))
+    };
+    let mut add = |verdicts: Vec<&RecordVerdict>, one: &str, several: &str| {
+        if !verdicts.is_empty() {
+            sentences.push(say(&verdicts, one, several));
+        }
+    };
+
+    let unasked = |verdict: &&RecordVerdict| verdict.fate.answer == Answer::Acknowledged(-1);
+    let (unasked, told): (Vec<_>, Vec<_>) = with(Anomaly::Lost).into_iter().partition(unasked);
+    add(told, "was acknowledged and is lost", "were acknowledged and are lost");
+    add(unasked, "is lost, and its producer does not know", "are lost, and their producer does not know");
+    add(
+        with(Anomaly::CommittedNotVisible),
+        "was committed and is not there to be read",
+        "were committed and are not there to be read",
+    );
+    add(
+        with(Anomaly::AbortedYetVisible),
+        "is visible although its transaction was aborted",
+        "are visible although their transaction was aborted",
+    );
+
+    let (both, stored): (Vec<_>, Vec<_>) =
+        with(Anomaly::Duplicated).into_iter().partition(|verdict| verdict.has(Anomaly::EffectAgain));
+    let most = |verdicts: &[&RecordVerdict], count: fn(&RecordVerdict) -> u32| {
+        times(verdicts.iter().map(|verdict| count(verdict)).max().unwrap_or(0))
+    };
+    let (copies, effects) = (most(&both, |v| v.copies), most(&both, |v| v.fate.effects));
+    add(
+        both,
+        &format!("is stored {copies}, and its effect happens {effects}"),
+        &format!("are stored {copies}, and their effects happen {effects}"),
+    );
+    let copies = most(&stored, |v| v.copies);
+    let ending = if audience.sink { ", but takes effect once" } else { "" };
+    let endings = if audience.sink { ", but take effect once" } else { "" };
+    let effective = stored.iter().all(|verdict| verdict.fate.effects == 1);
+    add(
+        stored,
+        &format!("is stored {copies}{}", if effective { ending } else { "" }),
+        &format!("are stored {copies}{}", if effective { endings } else { "" }),
+    );
+    let again: Vec<_> =
+        with(Anomaly::EffectAgain).into_iter().filter(|verdict| !verdict.has(Anomaly::Duplicated)).collect();
+    let effects = most(&again, |v| v.fate.effects);
+    add(
+        again,
+        &format!("is stored once, and its effect happens {effects}"),
+        &format!("are stored once, and their effects happen {effects}"),
+    );
+    let processed: Vec<_> = with(Anomaly::ProcessedAgain)
+        .into_iter()
+        .filter(|verdict| !verdict.has(Anomaly::EffectAgain))
+        .collect();
+    let (ending, endings) =
+        if audience.sink { (", but takes effect once", ", but take effect once") } else { ("", "") };
+    let effective = processed.iter().all(|verdict| verdict.fate.effects == 1);
+    let count = most(&processed, |v| v.fate.processed);
+    add(
+        processed,
+        &format!("is processed {count}{}", if effective { ending } else { "" }),
+        &format!("are processed {count}{}", if effective { endings } else { "" }),
+    );
+    add(with(Anomaly::Skipped), "is stored and never processed", "are stored and never processed");
+    add(
+        with(Anomaly::Reordered),
+        "is stored behind a record that was sent later",
+        "are stored behind a record that was sent later",
+    );
+    add(
+        with(Anomaly::FailedYetStored),
+        "was reported failed and is stored all the same",
+        "were reported failed and are stored all the same",
+    );
+    add(
+        with(Anomaly::ReportedFailed),
+        "is not stored, and its producer knows",
+        "are not stored, and their producer knows",
+    );
+    add(with(Anomaly::Unanswered), "has had no answer yet", "have had no answer yet");
+    if sentences.is_empty() {
+        sentences.push(all_well(records, audience));
+    }
+    let headline = sentences.remove(0);
+    (headline, sentences)
+}
+
+fn all_well(records: &[RecordVerdict], audience: &Audience) -> String {
+    let aborted = records.iter().filter(|verdict| verdict.copies == 0).count();
+    if records.is_empty() {
+        return "No record was sent.".to_owned();
+    }
+    if aborted == records.len() {
+        return "Every record was aborted, and none is visible.".to_owned();
+    }
+    let kept = if aborted > 0 { "Every record that was committed" } else { "Every record" };
+    let once = |read: bool| {
+        !read
+            || records.iter().filter(|verdict| verdict.copies > 0).all(|verdict| verdict.fate.processed == 1)
+    };
+    if audience.sink && once(true) && records.iter().all(|v| v.copies == 0 || v.fate.effects == 1) {
+        format!("{kept} is stored once, and takes effect once.")
+    } else if !audience.read.is_empty() && once(true) {
+        format!("{kept} is stored once and processed once.")
+    } else {
+        format!("{kept} is stored once.")
+    }
+}
+
+fn chips(records: &[RecordVerdict], audience: &Audience) -> Vec<Chip> {
+    use Anomaly::*;
+    let count = |anomaly: Anomaly| records.iter().filter(|verdict| verdict.has(anomaly)).count() as u32;
+    let read = !audience.read.is_empty();
+    let chip = |anomaly: Anomaly| -> Option<Chip> {
+        let count = count(anomaly);
+        let (always, words) = match anomaly {
+            Lost => (true, "lost".to_owned()),
+            Duplicated => (true, "duplicated".to_owned()),
+            Reordered => (true, "reordered".to_owned()),
+            Skipped => (read, "skipped".to_owned()),
+            EffectAgain => {
+                (audience.sink, if count == 1 { "effect twice" } else { "effects twice" }.to_owned())
+            }
+            ProcessedAgain => (read && !audience.sink, "processed again".to_owned()),
+            FailedYetStored => (false, "failed, yet stored".to_owned()),
+            AbortedYetVisible => (false, "aborted, yet visible".to_owned()),
+            CommittedNotVisible => (false, "committed, not visible".to_owned()),
+            ReportedFailed => (false, "reported failed".to_owned()),
+            Unanswered => (false, "without an answer".to_owned()),
+        };
+        (always || count > 0).then(|| Chip { anomaly, count, text: format!("{count} {words}") })
+    };
+    let order = [
+        Lost,
+        Duplicated,
+        Reordered,
+        Skipped,
+        EffectAgain,
+        ProcessedAgain,
+        FailedYetStored,
+        AbortedYetVisible,
+        CommittedNotVisible,
+        ReportedFailed,
+        Unanswered,
+    ];
+    order.into_iter().filter_map(chip).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_in_words() {
+        let words: Vec<String> = [1, 2, 3, 4, 11].map(times).into();
+        assert_eq!(words, ["once", "twice", "three times", "four times", "11 times"]);
+    }
+}
