@@ -20,6 +20,8 @@ pub mod fetch_collector;
 pub mod fetcher;
 pub mod group;
 pub mod group_coordinator;
+#[cfg(test)]
+mod group_tests;
 pub mod leader_epochs;
 pub mod message;
 pub mod metadata;

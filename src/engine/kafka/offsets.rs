@@ -140,3 +140,67 @@ impl Offsets {
         out.emit(Event::OffsetCommitted { group, partition, offset });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::kafka::config::ClusterConfig;
+    use crate::engine::kafka::testing;
+
+    const GROUP: GroupId = GroupId(0);
+    const PARTITION: PartitionId = PartitionId(2);
+
+    fn commit(offset: Offset, transaction_of: Option<ProducerId>) -> Change {
+        Change::Commit { group: GROUP, partition: PARTITION, offset, leader_epoch: -1, transaction_of }
+    }
+
+    fn marker(producer_id: ProducerId, kind: MarkerKind) -> Change {
+        Change::Marker { producer_id, kind }
+    }
+
+    /// After the changes, in the order of the log: the committed offset, and whether it is unstable.
+    /// OffsetMetadataManagerTest; kafka-semantics 3.8, 4.4.
+    #[test]
+    fn offsets_take_effect_in_the_order_of_the_log() {
+        use MarkerKind::{Abort, Commit};
+        let rows: [(&str, &[Change], Option<Offset>, bool); 8] = [
+            ("nothing", &[], None, false),
+            ("no monotonic rule", &[commit(10, None), commit(5, None)], Some(5), false),
+            ("pending", &[commit(1, None), commit(4, Some(7))], Some(1), true),
+            ("committed", &[commit(1, None), commit(4, Some(7)), marker(7, Commit)], Some(4), false),
+            ("aborted", &[commit(1, None), commit(4, Some(7)), marker(7, Abort)], Some(1), false),
+            ("another's marker", &[commit(4, Some(7)), marker(8, Commit)], None, true),
+            ("only if newer", &[commit(4, Some(7)), commit(9, None), marker(7, Commit)], Some(9), false),
+            (
+                "the last of one transaction",
+                &[commit(4, Some(7)), commit(6, Some(7)), marker(7, Commit)],
+                Some(6),
+                false,
+            ),
+        ];
+        for (what, changes, committed, unstable) in rows {
+            let mut stage = testing::stage(testing::setup(ClusterConfig::default()));
+            let mut out = stage.out(Node::Broker(BrokerId(1)), None);
+            let mut offsets = Offsets::default();
+            for (at, change) in changes.iter().enumerate() {
+                offsets.appended(at as i64, *change);
+            }
+            offsets.advance(changes.len() as i64, &mut out);
+            assert_eq!(offsets.committed(GROUP, PARTITION).map(|found| found.0), committed, "{what}");
+            assert_eq!(offsets.is_unstable(GROUP, PARTITION), unstable, "{what}");
+        }
+    }
+
+    /// kafka-semantics 4.4: readers see only what is below the high watermark.
+    #[test]
+    fn what_is_above_the_high_watermark_is_not_seen() {
+        let mut stage = testing::stage(testing::setup(ClusterConfig::default()));
+        let mut out = stage.out(Node::Broker(BrokerId(1)), None);
+        let mut offsets = Offsets::default();
+        offsets.appended(3, commit(10, None));
+        for (high_watermark, committed) in [(3, None), (4, Some(10))] {
+            offsets.advance(high_watermark, &mut out);
+            assert_eq!(offsets.committed(GROUP, PARTITION).map(|found| found.0), committed);
+        }
+    }
+}
