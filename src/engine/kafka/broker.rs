@@ -521,3 +521,6 @@ impl Broker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

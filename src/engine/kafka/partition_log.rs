@@ -359,3 +359,6 @@ impl PartitionLog {
         self.producers.expire(now, expiration, expired);
     }
 }
+
+#[cfg(test)]
+mod tests;
