@@ -47,7 +47,10 @@ impl Scenario {
 
     /// The consumer whose settings matter most: the first.
     pub fn main_consumer(&self) -> Option<&str> {
-        self.applications.iter().find(|known| known.client != Client::Producer).map(|known| known.name.as_str())
+        self.applications
+            .iter()
+            .find(|known| known.client != Client::Producer)
+            .map(|known| known.name.as_str())
     }
 
     /// Sets a key of an application, of a topic or (`owner` empty) of the cluster; none: back to the
@@ -76,7 +79,14 @@ impl Scenario {
         let cluster = ClusterConfig::from_settings(&cluster_settings);
         let mut names = Names::default();
         if owner.is_empty() {
-            return effective(ClusterConfig::KEYS, key, &cluster.config, &names, &cluster_settings, &self.cluster);
+            return effective(
+                ClusterConfig::KEYS,
+                key,
+                &cluster.config,
+                &names,
+                &cluster_settings,
+                &self.cluster,
+            );
         }
         if let Some(topic) = self.topic(owner) {
             let (replicas, own) = (topic.replicas.clone(), &topic.settings);
@@ -221,7 +231,8 @@ fn effective<C>(
     let key = keys.iter().find(|key| key.name == name)?;
     let value = key.value(config, names).to_string();
     // `-1` is another spelling of `all`, so it is no change that Kafka has made.
-    let says = |text: &str| text.eq_ignore_ascii_case(&value) || (name == "acks" && text == "-1" && value == "all");
+    let says =
+        |text: &str| text.eq_ignore_ascii_case(&value) || (name == "acks" && text == "-1" && value == "all");
     let origin = match (own.get(name), with_profile.get(name)) {
         (Some(text), _) if says(text) => Origin::Scenario,
         (None, Some(text)) if says(text) => Origin::Profile,

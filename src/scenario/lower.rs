@@ -410,7 +410,8 @@ impl Lower<'_> {
             }
             (Program::Transform { consumer, topic, .. }, script::ClientConfig::Producer(config)) => {
                 if config.transactional_id.is_none() {
-                    let message = format!("transform needs a transactional.id; {} has none", application.name);
+                    let message =
+                        format!("transform needs a transactional.id; {} has none", application.name);
                     self.problem(line, "transform", message);
                 }
                 let others = || scenario.applications.iter().filter(|other| other.name != application.name);
@@ -499,9 +500,10 @@ impl Lower<'_> {
         let reached: &[ProgramPoint] = match &application.program {
             Some(Program::Produce { transaction: None, .. }) => &[Sent],
             Some(Program::Produce { .. }) => &[Sent, Begun, TransactionCommitted],
-            Some(Program::Consume { commit: Commit::Automatic | Commit::Asynchronous | Commit::Never, .. }) => {
-                &[Polled, Processed]
-            }
+            Some(Program::Consume {
+                commit: Commit::Automatic | Commit::Asynchronous | Commit::Never,
+                ..
+            }) => &[Polled, Processed],
             Some(Program::Consume { .. }) => &[Polled, Processed, Committed],
             Some(Program::Transform { .. }) => &[Polled, Begun, Processed, OffsetsSent, TransactionCommitted],
             None => {

@@ -14,6 +14,7 @@ use crate::engine::script::{
 };
 use crate::engine::sim::time::{Span, Time};
 
+pub mod command;
 mod edit;
 mod lower;
 mod parse;

@@ -30,7 +30,10 @@ impl Guarantee {
     /// The preset in which nothing goes wrong.
     pub fn base(self) -> &'static Preset {
         // There is one for each: a test says so.
-        PRESETS.iter().find(|preset| preset.guarantee == self && preset.kind == Kind::Base).unwrap_or(&PRESETS[0])
+        PRESETS
+            .iter()
+            .find(|preset| preset.guarantee == self && preset.kind == Kind::Base)
+            .unwrap_or(&PRESETS[0])
     }
 
     /// The presets in which something goes wrong.

@@ -4,10 +4,14 @@
 //! - [`lanes`]: who stands where; life lines.
 //! - [`scale`]: time to place and back, with the stretches in which nothing happens folded.
 //! - [`timeline`]: the marks: arrows, log cells, discs, faults, notes. [`scene`] puts the three together.
+//! - [`controls`]: what can be set, and what Kafka says to it.
+//! - [`figure`]: a run with everything that is asked of it again and again.
 //! - [`panel`]: the state at one instant as strips and lists of facts.
 //! - [`picture`]: a scene at a size, as shapes with places in pixels.
 
 mod chunked;
+pub mod controls;
+pub mod figure;
 pub mod lanes;
 mod marks;
 pub mod names;

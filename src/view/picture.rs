@@ -96,6 +96,32 @@ pub struct Band {
     pub text: String,
 }
 
+/// Where a reader goes from a mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Toward {
+    /// To what happened before it, on any lane.
+    Earlier,
+    /// To what happened after it, on any lane.
+    Later,
+    /// To the nearest in time on the next lane above that has marks.
+    Up,
+    /// To the nearest in time on the next lane below that has marks.
+    Down,
+}
+
+impl Toward {
+    /// What a key means, by its name in the browser.
+    pub fn of_key(key: &str) -> Option<Toward> {
+        match key {
+            "ArrowLeft" => Some(Toward::Earlier),
+            "ArrowRight" => Some(Toward::Later),
+            "ArrowUp" => Some(Toward::Up),
+            "ArrowDown" => Some(Toward::Down),
+            _ => None,
+        }
+    }
+}
+
 /// A picture.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Picture {
@@ -144,6 +170,32 @@ impl Picture {
     /// The place on the scale at so many pixels.
     pub fn scale_x(&self, pixels: f64) -> f64 {
         (pixels - MARGIN) / self.unit
+    }
+
+    /// The glyph that lies next to the one at `place`; none at the edge. `marks` are the scene's.
+    pub fn neighbour(&self, marks: &[Mark], place: usize, toward: Toward) -> Option<usize> {
+        let mark = |place: usize| &marks[self.glyphs[place].mark];
+        let from = mark(place);
+        let order = |place: usize| (mark(place).entry, place);
+        let others = (0..self.glyphs.len())
+            .filter(|other| *other != place && mark(*other).prominence > Prominence::Background);
+        match toward {
+            Toward::Earlier => {
+                others.filter(|other| order(*other) < order(place)).max_by_key(|other| order(*other))
+            }
+            Toward::Later => {
+                others.filter(|other| order(*other) > order(place)).min_by_key(|other| order(*other))
+            }
+            Toward::Up | Toward::Down => others
+                .filter(|other| match toward {
+                    Toward::Up => mark(*other).lane < from.lane,
+                    _ => mark(*other).lane > from.lane,
+                })
+                .min_by_key(|other| {
+                    let other = mark(*other);
+                    (other.lane.abs_diff(from.lane), other.at.0.abs_diff(from.at.0), other.entry)
+                }),
+        }
     }
 
     fn fold(&mut self, scale: &Scale) {
