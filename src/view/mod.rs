@@ -24,6 +24,9 @@ pub mod sentences;
 pub mod state;
 pub mod steps;
 pub mod story;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod text;
 pub mod timeline;
 pub mod verdict;
 mod waits;

@@ -137,7 +137,7 @@ impl Names {
             Node::Broker(broker) => broker.to_string(),
             Node::Client(client) => match self.instance(client) {
                 Some(instance) => self.application(instance.application).to_owned(),
-                None => "a client".to_owned(),
+                None => "the client".to_owned(),
             },
             Node::Script => "the script".to_owned(),
         }

@@ -295,3 +295,66 @@ pub fn prominence(story: Story, entry: &Entry, options: &Options) -> Prominence 
         | Event::GroupCoordinatorLoaded { .. } => Background,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::scene::Scene;
+    use crate::view::testing::{lost_acknowledgement, transactions_and_failover};
+
+    fn told(run: &crate::view::testing::Run) -> String {
+        let lines = lines(run.story(), &Options::default());
+        lines.iter().map(|line| format!("{:>9}  {}\n", line.at.to_string(), line.text)).collect()
+    }
+
+    #[test]
+    fn the_story_of_a_lost_acknowledgement() {
+        let got = told(&lost_acknowledgement());
+        assert!(got == include_str!("snapshots/lost-acknowledgement-told.txt"), "{got}");
+    }
+
+    #[test]
+    fn the_story_of_a_failover() {
+        let got = told(&transactions_and_failover());
+        assert!(got == include_str!("snapshots/transactions-and-failover-told.txt"), "{got}");
+    }
+
+    #[test]
+    fn marks_are_explained_with_what_followed_and_why() {
+        let run = lost_acknowledgement();
+        let story = run.story();
+        let scene = Scene::build(story, &Options::default());
+        let explained = |label: &str| {
+            let mark = scene.marks.iter().find(|mark| mark.label == label).expect("a mark with this label");
+            explain(story, mark)
+        };
+        assert_eq!(
+            explained("connection cut"),
+            "B1 acknowledges record 1 to P: offset 1. The answer to Produce (record 1) from B1 is lost with the \
+             connection: P can't know that it was done."
+        );
+        assert_eq!(
+            explained("retry"),
+            "P sends record 1 to B1 (acks=all), attempt 2. Why: the attempt before ended in NETWORK_EXCEPTION, and \
+             the producer can't know whether it was stored."
+        );
+        let copy = scene.marks.iter().find(|mark| match &mark.kind {
+            MarkKind::Cell(cell) => cell.further_copy,
+            _ => false,
+        });
+        assert_eq!(
+            explain(story, copy.expect("a further copy")),
+            "B1 appends record 1 at offset 2. An earlier offset holds this record already: it is stored twice."
+        );
+    }
+
+    #[test]
+    fn the_current_line_is_the_last_that_has_happened() {
+        let run = lost_acknowledgement();
+        let lines = lines(run.story(), &Options::default());
+        assert_eq!(current(&lines, 0), None);
+        for (place, line) in lines.iter().enumerate() {
+            assert_eq!(current(&lines, line.entry.0 as usize + 1), Some(place));
+        }
+    }
+}

@@ -2,6 +2,7 @@
 //! not folded is to scale: one unit of x is one millisecond.
 
 use crate::engine::sim::time::{Span, Time};
+use crate::view::sentences::duration;
 
 /// So many fold widths make up the picture of a run of usual length.
 const FOLDS_A_PICTURE: usize = 16;
@@ -121,7 +122,7 @@ impl Scale {
                 x_end: fold_x + width,
                 folded: true,
             });
-            let label = why(after, before).unwrap_or_else(|| gap.to_string());
+            let label = why(after, before).unwrap_or_else(|| duration(gap));
             folds.push(Fold { after, before, x: fold_x, x_end: fold_x + width, label });
             (from, x) = (fold_to, fold_x + width);
         }

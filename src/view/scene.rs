@@ -106,11 +106,6 @@ impl Scene {
         let reaching = blocks.filter(move |(_, reach)| **reach >= from_x);
         reaching.flat_map(|(block, _)| block).filter(move |mark| mark.x_end >= from_x)
     }
-
-    /// The place of a lane's marks and of a mark's ends are places in `lanes`; this is how many there are.
-    pub fn lane_count(&self) -> usize {
-        self.lanes.len()
-    }
 }
 
 fn place(mark: &mut Mark, scale: &Scale) {
@@ -118,6 +113,53 @@ fn place(mark: &mut Mark, scale: &Scale) {
     if let MarkKind::Cell(cell) = &mut mark.kind {
         for change in [&mut cell.aborted, &mut cell.gone].into_iter().flatten() {
             change.x = scale.x(change.at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::testing::{lost_acknowledgement, transactions_and_failover};
+
+    #[test]
+    fn marks_are_in_the_order_of_time_and_within_the_picture() {
+        for run in [lost_acknowledgement(), transactions_and_failover()] {
+            let scene = Scene::build(run.story(), &Options { background: true, ..Options::default() });
+            assert!(scene.marks.is_sorted_by_key(|mark| mark.at));
+            for mark in &scene.marks {
+                assert!(mark.x <= mark.x_end && mark.x_end <= scene.scale.width());
+                assert!(mark.lane < scene.lanes.len() && mark.lane_end < scene.lanes.len());
+            }
+            for lane in &scene.lanes {
+                assert_eq!(lane.segments.first().map(|segment| segment.from), Some(Time::ZERO));
+                assert!(lane.segments.windows(2).all(|pair| pair[0].to == pair[1].from));
+            }
+        }
+    }
+
+    #[test]
+    fn culling_leaves_out_only_what_does_not_show() {
+        let run = lost_acknowledgement();
+        let mut scene = Scene::build(run.story(), &Options::default());
+        // Many blocks.
+        let all = scene.marks.clone();
+        for copy in 1..20 {
+            let shifted = all.iter().cloned().map(|mut mark| {
+                mark.x += f64::from(copy) * 30.0;
+                mark.x_end += f64::from(copy) * 30.0;
+                mark
+            });
+            scene.marks.extend(shifted);
+        }
+        scene.marks.sort_by(|a, b| a.x.total_cmp(&b.x));
+        scene.reach =
+            scene.marks.chunks(BLOCK).map(|b| b.iter().map(|mark| mark.x_end).fold(0.0, f64::max)).collect();
+        for from in 0..60 {
+            let (from, to) = (f64::from(from) * 9.7, f64::from(from) * 9.7 + 15.0);
+            let shows = |mark: &&Mark| mark.x <= to && mark.x_end >= from;
+            let wanted: Vec<&Mark> = scene.marks.iter().filter(shows).collect();
+            assert_eq!(scene.visible(from, to).collect::<Vec<_>>(), wanted);
         }
     }
 }

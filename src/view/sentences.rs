@@ -8,6 +8,7 @@ use crate::engine::kafka::record::{Batch, BatchKind, MarkerKind, Payload};
 use crate::engine::kafka::types::*;
 use crate::engine::script::{ClientConfig, Sink};
 use crate::engine::sim::arena::List;
+use crate::engine::sim::time::Span;
 use crate::view::story::{Entry, Journey, Story};
 
 /// What happened, as one sentence; none for what only the machinery needs.
@@ -23,12 +24,22 @@ pub fn sentence(story: Story, entry: &Entry) -> Option<String> {
     Some(capitalised(text))
 }
 
-/// A sentence begins with a capital letter.
+/// A sentence begins with a capital letter; names and calls are left as they are.
 pub fn capitalised(text: String) -> String {
+    if !text.starts_with("the ") && !text.starts_with("record") {
+        return text;
+    }
     let mut letters = text.chars();
-    match letters.next() {
-        Some(first) => first.to_uppercase().chain(letters).collect(),
-        None => text,
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// A length of time in words: milliseconds below a second, seconds above.
+pub fn duration(span: Span) -> String {
+    let tenths = (span.0 + 50_000) / 100_000;
+    match (tenths / 10, tenths % 10) {
+        (0, _) => span.to_string(),
+        (seconds, 0) => format!("{seconds} s"),
+        (seconds, tenth) => format!("{seconds}.{tenth} s"),
     }
 }
 
@@ -110,7 +121,7 @@ impl Teller<'_> {
                 format!("{who}'s application hands {} to its producer.", self.record(record))
             }
             Event::SendThrew { record, exception } => {
-                format!("send() of {} throws {exception}.", self.record(record))
+                format!("{who}'s send() of {} throws {exception}.", self.record(record))
             }
             Event::RecordAcknowledged { record, offset, .. } if offset < 0 => {
                 format!("{who} counts {} as sent: with acks=0 it expects no answer.", self.record(record))
@@ -123,21 +134,22 @@ impl Teller<'_> {
             }
             Event::CallBegan { call } => format!("{who} calls {}.", call_name(call)),
             Event::CallReturned { call, exception: None } => {
-                format!("{} of {who} returns.", call_name(call))
+                format!("{who}'s {} returns.", call_name(call))
             }
             Event::CallReturned { call, exception: Some(exception) } => {
-                format!("{} of {who} throws {exception}.", call_name(call))
+                format!("{who}'s {} throws {exception}.", call_name(call))
             }
             Event::RetryScheduled { first_record, error, at, attempt, .. } => format!(
                 "{who} will send {} again (attempt {attempt}) after a back-off of {}: {error}.",
                 self.record(first_record),
-                at.since(entry.at)
+                duration(at.since(entry.at))
             ),
             Event::BatchExpired { first_record, attempts, .. } => {
                 let timeout = self.producer_config(entry.actor)?.delivery_timeout;
                 format!(
-                    "The batch of {} has passed delivery.timeout.ms ({timeout}) after {attempts} attempt{}: {who} gives it up.",
+                    "The batch of {} has passed delivery.timeout.ms ({}) after {attempts} attempt{}: {who} gives it up.",
                     self.record(first_record),
+                    duration(timeout),
                     if attempts == 1 { "" } else { "s" }
                 )
             }
@@ -184,7 +196,7 @@ impl Teller<'_> {
                 }
             }
             Event::RecordDelivered { record, offset, .. } => {
-                format!("poll() hands {} (offset {offset}) to {who}.", self.record(record))
+                format!("{who} gets {} (offset {offset}) from poll().", self.record(record))
             }
             Event::RecordProcessed { record } => format!("{who} has processed {}.", self.record(record)),
             Event::SinkWritten { record, effect } => {
@@ -267,8 +279,9 @@ impl Teller<'_> {
                     Some(ClientConfig::Consumer { config, .. }) => Some(config.request_timeout),
                     None => None,
                 };
-                let timeout =
-                    timeout.map_or(String::new(), |timeout| format!(" after request.timeout.ms ({timeout})"));
+                let timeout = timeout.map_or(String::new(), |timeout| {
+                    format!(" after request.timeout.ms ({})", duration(timeout))
+                });
                 format!(
                     "{who} gives up waiting for {}'s answer to {what}{timeout} and drops the connection.",
                     self.node(journey.to)
@@ -494,7 +507,7 @@ impl Teller<'_> {
     fn appended(&self, entry: &Entry, batch: &Batch) -> Option<String> {
         let who = &self.who;
         if let BatchKind::Marker { kind, .. } = batch.kind {
-            let verb = if self.is_copy(entry) { "copies" } else { "writes" };
+            let verb = if self.is_copy(entry, batch.partition) { "copies" } else { "writes" };
             return Some(format!(
                 "{who} {verb} the {} marker at offset {} of {}.",
                 marker_name(kind),
@@ -524,14 +537,17 @@ impl Teller<'_> {
             1 => format!("offset {}", batch.base_offset),
             _ => format!("offsets {} to {}", batch.base_offset, batch.last_offset()),
         };
-        let verb = if self.is_copy(entry) { "copies" } else { "appends" };
+        let verb = if self.is_copy(entry, batch.partition) { "copies" } else { "appends" };
         Some(format!("{who} {verb} {} at {offsets}.", self.records(&records)))
     }
 
     /// Whether an append is a follower's: what it was handed by a fetch.
-    fn is_copy(&self, entry: &Entry) -> bool {
-        let cause = entry.cause.map(|cause| self.story.entry(cause).event);
-        matches!(cause, Some(Event::ResponseReceived { .. }))
+    fn is_copy(&self, entry: &Entry, partition: PartitionId) -> bool {
+        match entry.cause.map(|cause| self.story.entry(cause).event) {
+            Some(Event::ResponseReceived { .. }) => true,
+            Some(Event::RequestReceived { .. }) => false,
+            _ => self.story.leader_before(partition, entry.id).map(Node::Broker) != Some(entry.actor),
+        }
     }
 
     fn controller(&self, entry: &Entry) -> Option<String> {
@@ -542,16 +558,18 @@ impl Teller<'_> {
             }
             Event::BrokerUnfenced { broker } => format!("The controller lets {broker} in again."),
             Event::PartitionChanged { partition, leader, leader_epoch, isr, unclean, .. } => {
+                let before = self.story.leader_before(partition, entry.id);
                 let partition = self.partition(partition);
                 let isr = if isr.is_empty() { "empty".to_owned() } else { isr.to_string() };
                 match leader {
                     Some(leader) if unclean => format!(
                         "The controller makes {leader} lead {partition} (leader epoch {leader_epoch}) although it was not in sync: what it lacks is lost."
                     ),
+                    Some(_) if leader == before => format!("The ISR of {partition} is now {isr}."),
                     Some(leader) => format!(
-                        "{partition} is led by {leader} (leader epoch {leader_epoch}); the ISR is {isr}."
+                        "{leader} now leads {partition} (leader epoch {leader_epoch}); the ISR is {isr}."
                     ),
-                    None => format!("{partition} has no leader; the ISR is {isr}."),
+                    None => format!("Nobody leads {partition} now; the ISR is {isr}."),
                 }
             }
             _ => return None,
@@ -627,7 +645,7 @@ impl Teller<'_> {
             Event::LinkCut { link } => format!("The connections {} are cut.", self.link(link)),
             Event::TopicMinInsyncReplicasSet { topic, value } => {
                 let topic = self.story.setup.topics.get(usize::from(topic.0))?;
-                format!("min.insync.replicas of {} is now {value}.", topic.name)
+                format!("The topic {} now has min.insync.replicas={value}.", topic.name)
             }
             Event::ScriptEnded => "The script is done; what follows changes no verdict.".to_owned(),
             _ => return None,

@@ -149,3 +149,51 @@ impl Steps {
         self.list[..self.list.partition_point(|step| step.at <= at)].last()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::narration::lines;
+    use crate::view::scene::Options;
+    use crate::view::testing::{lost_acknowledgement, r};
+
+    #[test]
+    fn steps_forth_and_back() {
+        let run = lost_acknowledgement();
+        let story = run.story();
+        let options = Options::default();
+        let scene = Scene::build(story, &options);
+        let steps = Steps::new(story, &scene, &lines(story, &options));
+        assert!(steps.list.is_sorted_by_key(|step| step.entry));
+        let kinds = [
+            Which::Any,
+            Which::Kind(StepKind::Log),
+            Which::Lane(1),
+            Which::Record(r(1)),
+            Which::Kind(StepKind::Message),
+        ];
+        for which in kinds {
+            let wanted: Vec<EntryId> =
+                steps.list.iter().filter(|step| which.accepts(step)).map(|step| step.entry).collect();
+            assert!(wanted.len() > 2, "{which:?}");
+            let mut count = 0;
+            let mut forth = Vec::new();
+            while let Some(step) = steps.next(count, which) {
+                forth.push(step.entry);
+                count = step.count();
+            }
+            assert_eq!(forth, wanted, "{which:?}");
+            let mut back = Vec::new();
+            count = story.entries.len() + 1;
+            while let Some(step) = steps.previous(count, which) {
+                back.push(step.entry);
+                count = step.count();
+            }
+            back.reverse();
+            assert_eq!(back, wanted, "{which:?}");
+        }
+        assert_eq!(steps.current(0), None);
+        assert_eq!(steps.current(usize::MAX), Some(steps.list.len() - 1));
+        assert_eq!(steps.at_time(Time(1000)).map(|step| step.at), Some(Time(1000)));
+    }
+}

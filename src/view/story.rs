@@ -66,6 +66,8 @@ pub struct Index {
     journeys: Vec<Option<Journey>>,
     /// By `ConnectionId`: who opened it, and to whom.
     connections: Vec<Option<(Node, Node)>>,
+    /// Every statement of a partition's leader, in order.
+    leaders: Vec<(EntryId, PartitionId, Option<BrokerId>)>,
 }
 
 /// A run to be told. `Copy`, so that every view takes it by value.
@@ -110,6 +112,9 @@ impl Index {
     }
 
     fn learn(&mut self, entry: &Entry, attempts: &mut Attempts, arenas: &Arenas) {
+        if let Event::PartitionChanged { partition, leader, .. } = entry.event {
+            self.leaders.push((entry.id, partition, leader));
+        }
         if let Event::ConnectionOpened { connection, to } = entry.event {
             let index = connection.0 as usize;
             if self.connections.len() <= index {
@@ -259,6 +264,13 @@ impl Story<'_> {
             }
             None => InitialPartition::default(),
         }
+    }
+
+    /// A partition's leader before an entry happened, as the controller had it.
+    pub fn leader_before(&self, partition: PartitionId, entry: EntryId) -> Option<BrokerId> {
+        let known = &self.index.leaders[..self.index.leaders.partition_point(|said| said.0 < entry)];
+        let said = known.iter().rev().find(|said| said.1 == partition).map(|said| said.2);
+        said.unwrap_or_else(|| self.initial_partition(partition).leader)
     }
 
     /// The entry of an id.

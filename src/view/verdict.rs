@@ -152,10 +152,24 @@ impl Verdict {
     pub fn new(setup: &Setup, names: &Names, ledger: &Ledger, log: &FinalLog) -> Verdict {
         let audience = Audience::new(setup);
         let late = late_records(setup, ledger, log);
+        let mut copies: Vec<Vec<Copy>> = vec![Vec::new(); setup.records.len()];
+        for copy in &log.copies {
+            copies[copy.record.0 as usize].push(*copy);
+        }
         let mut records: Vec<RecordVerdict> = (0..setup.records.len() as u32)
             .map(RecordId)
             .filter(|record| counts(setup, *record) && ledger.record(*record).sends > 0)
-            .map(|record| judge(record, &audience, ledger, log, &late, names))
+            .map(|record| {
+                judge(
+                    record,
+                    &copies[record.0 as usize],
+                    &audience,
+                    ledger,
+                    log,
+                    late[record.0 as usize],
+                    names,
+                )
+            })
             .collect();
         records.sort_by_key(|verdict| names.look(verdict.record).number);
         let (headline, more) = story_of(&records, &audience, names);
@@ -228,15 +242,16 @@ fn late_records(setup: &Setup, ledger: &Ledger, log: &FinalLog) -> Vec<bool> {
 
 fn judge(
     record: RecordId,
+    copies: &[Copy],
     audience: &Audience,
     ledger: &Ledger,
     log: &FinalLog,
-    late: &[bool],
+    late: bool,
     names: &Names,
 ) -> RecordVerdict {
     let fate = *ledger.record(record);
-    let all = log.copies.iter().filter(|copy| copy.record == record);
-    let (aborted, valid): (Vec<&Copy>, Vec<&Copy>) = all.partition(|copy| copy.status == Status::Aborted);
+    let (aborted, valid): (Vec<&Copy>, Vec<&Copy>) =
+        copies.iter().partition(|copy| copy.status == Status::Aborted);
     let deleted = match (fate.answer, fate.partition) {
         (Answer::Acknowledged(offset), Some(partition)) if offset >= 0 => {
             log.starts.get(partition.index()).is_some_and(|start| offset < *start)
@@ -258,7 +273,7 @@ fn judge(
     note(valid.len() > 1, Anomaly::Duplicated);
     note(fate.effects > 1, Anomaly::EffectAgain);
     note(fate.processed > 1, Anomaly::ProcessedAgain);
-    note(late[record.0 as usize], Anomaly::Reordered);
+    note(late, Anomaly::Reordered);
     note(visible && read && fate.processed == 0, Anomaly::Skipped);
     note(failed && stored, Anomaly::FailedYetStored);
     note(fate.aborted && visible, Anomaly::AbortedYetVisible);
@@ -493,6 +508,99 @@ fn chips(records: &[RecordVerdict], audience: &Audience) -> Vec<Chip> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::kafka::event::Event;
+    use crate::engine::sim::time::Time;
+    use crate::view::state::History;
+    use crate::view::testing::{P, Run, T, lost_acknowledgement, r, transactions_and_failover};
+
+    fn verdict(run: &Run) -> Verdict {
+        let story = run.story();
+        let last = History::new(story).at(story, usize::MAX);
+        Verdict::new(story.setup, &story.index.names, &run.ledger, &FinalLog::of(&last))
+    }
+
+    fn chip_texts(verdict: &Verdict) -> Vec<&str> {
+        verdict.chips.iter().map(|chip| chip.text.as_str()).collect()
+    }
+
+    #[test]
+    fn a_record_stored_twice() {
+        let verdict = verdict(&lost_acknowledgement());
+        assert_eq!(verdict.headline, "Record 1 is stored twice, and its effect happens twice.");
+        assert!(verdict.more.is_empty() && !verdict.is_clean());
+        assert_eq!(
+            chip_texts(&verdict),
+            ["0 lost", "1 duplicated", "0 reordered", "0 skipped", "1 effect twice", "1 processed again"]
+        );
+        let texts: Vec<&str> = verdict.records.iter().map(|record| record.text.as_str()).collect();
+        assert_eq!(
+            texts,
+            [
+                "Record 0: acknowledged at offset 0, stored once (offset 0), processed once, one effect.",
+                "Record 1: acknowledged at offset 2, stored twice (offsets 1, 2), processed twice, 2 effects."
+            ]
+        );
+    }
+
+    #[test]
+    fn a_record_acknowledged_and_lost() {
+        let verdict = verdict(&transactions_and_failover());
+        assert_eq!(verdict.headline, "Record 1 was acknowledged and is lost.");
+        assert_eq!(verdict.with(Anomaly::Lost).collect::<Vec<_>>(), [r(1)]);
+    }
+
+    /// Ledgers and logs by hand: (facts, copies, headline).
+    #[test]
+    fn headlines() {
+        let sent = |record: u32| Event::RecordSent { record: r(record), partition: T };
+        let told =
+            |record: u32, offset: i64| Event::RecordAcknowledged { record: r(record), partition: T, offset };
+        let failed = |record: u32| Event::RecordFailed {
+            record: r(record),
+            partition: T,
+            exception: crate::engine::kafka::error::Exception::new(
+                crate::engine::kafka::error::ExceptionClass::TimeoutException,
+            ),
+        };
+        let rows: [(&[Event], &[u32], &str); 8] = [
+            (&[], &[], "No record was sent."),
+            (&[sent(0), told(0, 0)], &[0], "Every record is stored once."),
+            (
+                &[sent(0), sent(1), told(0, -1), told(1, -1)],
+                &[0],
+                "Record 1 is lost, and its producer does not know.",
+            ),
+            (
+                &[sent(0), sent(1), told(0, 1), told(1, 0)],
+                &[1, 0],
+                "Record 0 is stored behind a record that was sent later.",
+            ),
+            (&[sent(0), failed(0)], &[0], "Record 0 was reported failed and is stored all the same."),
+            (&[sent(0), failed(0)], &[], "Record 0 is not stored, and its producer knows."),
+            (&[sent(0), sent(1)], &[], "Records 0 and 1 have had no answer yet."),
+            (
+                &[sent(0), sent(1), told(0, 0), told(1, 1)],
+                &[0, 1, 0, 1, 0],
+                "Records 0 and 1 are stored three times.",
+            ),
+        ];
+        for (events, log, headline) in rows {
+            let run =
+                Run::new("kafka-guarantees 1\ntopic t replicas=B1\nproducer P\nP send r0..r1\n").finish();
+            let mut ledger = Ledger::new(&run.setup);
+            events.iter().for_each(|event| ledger.observe(P, Time::ZERO, event));
+            let copy = |(offset, record): (usize, &u32)| Copy {
+                record: r(*record),
+                partition: T,
+                offset: offset as Offset,
+                status: Status::Plain,
+            };
+            let copies = log.iter().enumerate().map(copy).collect();
+            let log = FinalLog { copies, starts: vec![0; 3] };
+            let verdict = Verdict::new(&run.setup, &run.index.names, &ledger, &log);
+            assert_eq!(verdict.headline, headline);
+        }
+    }
 
     #[test]
     fn counts_in_words() {

@@ -6,10 +6,14 @@ use crate::engine::kafka::message::Request;
 use crate::engine::kafka::types::*;
 use crate::engine::script::{ClientConfig, Program, Step, Wait};
 use crate::engine::sim::time::{Span, Time};
+use crate::view::sentences::duration;
 use crate::view::story::{Entry, Story};
 
 /// How far back causes are followed from what ended a wait.
 const CAUSES: usize = 6;
+
+/// How far back the announcement of a retry is looked for.
+const RETRY_WITHIN: usize = 1000;
 
 /// How long and what for: "100 ms back-off", "request.timeout.ms 30 s"; only the span where nothing says what for.
 pub fn label(story: Story, from: Time, to: Time) -> Option<String> {
@@ -24,8 +28,11 @@ pub fn label(story: Story, from: Time, to: Time) -> Option<String> {
     if let Some(label) = ended.iter().find_map(said) {
         return Some(label);
     }
+    if let Some(back_off) = ended.iter().find_map(|entry| announced_retry(story, entry, to)) {
+        return Some(back_off);
+    }
     let step = ended.iter().find_map(|entry| waited_step(story, entry));
-    step.map(|what| format!("{what} {}", to.since(from)))
+    step.map(|what| format!("{what} {}", duration(to.since(from))))
 }
 
 /// An entry and what made it happen, the nearest cause first.
@@ -37,7 +44,7 @@ fn chain<'a>(story: Story<'a>, entry: &'a Entry) -> impl Iterator<Item = &'a Ent
 /// The setting whose time ran out when this happened.
 fn ended_wait(story: Story, entry: &Entry) -> Option<String> {
     let setup = story.setup;
-    let key = |key: &str, span: Span| Some(format!("{key} {span}"));
+    let key = |key: &str, span: Span| Some(format!("{key} {}", duration(span)));
     match entry.event {
         Event::RequestTimedOut { .. } => match client(story, entry.actor) {
             Some(ClientConfig::Producer(config)) => key("request.timeout.ms", config.request_timeout),
@@ -70,9 +77,24 @@ fn ended_wait(story: Story, entry: &Entry) -> Option<String> {
 /// A wait that this announced and that ends at `to`.
 fn begun_wait(entry: &Entry, to: Time) -> Option<String> {
     match entry.event {
-        Event::RetryScheduled { at, .. } if at <= to => Some(format!("{} back-off", at.since(entry.at))),
+        Event::RetryScheduled { at, .. } if at <= to => {
+            Some(format!("{} back-off", duration(at.since(entry.at))))
+        }
         _ => None,
     }
+}
+
+/// The back-off that a batch waited for before this sending of it.
+fn announced_retry(story: Story, entry: &Entry, to: Time) -> Option<String> {
+    let Event::RequestSent { message, request: Request::Produce { .. }, .. } = entry.event else {
+        return None;
+    };
+    let first = *story.message_records(message).first()?;
+    let before = story.entries[..entry.id.0 as usize].iter().rev().take(RETRY_WITHIN);
+    let of_batch = before.filter(|before| before.actor == entry.actor).find(
+        |before| matches!(before.event, Event::RetryScheduled { first_record, .. } if first_record == first),
+    )?;
+    begun_wait(of_batch, to)
 }
 
 /// What the script or a program was waiting for, if that is what went on at this entry.
