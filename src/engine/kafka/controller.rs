@@ -225,11 +225,7 @@ impl Controller {
         }
         if is_new_process {
             let is_clean = previous_broker_epoch == Some(known.epoch);
-            if self.config.eligible_leader_replicas && !is_clean {
-                self.remove_from_isrs(broker, true, out);
-            } else {
-                self.remove_from_isrs(broker, false, out);
-            }
+            self.remove_from_isrs(broker, self.config.eligible_leader_replicas && !is_clean, out);
         }
         // As in Kafka, the broker epoch is the place of the registration in the metadata.
         let broker_epoch = self.version as i64 + 1;
@@ -343,20 +339,20 @@ impl Controller {
             return false;
         }
         let Some(version) = self.brokers[broker.index()].controlled_shutdown_version else { return true };
-        let all_know = (0..self.brokers.len())
+        (0..self.brokers.len())
             .filter(|index| !self.image.brokers[*index].fenced)
-            .all(|index| self.brokers[index].metadata_version >= version);
-        all_know
+            .all(|index| self.brokers[index].metadata_version >= version)
     }
 
-    /// Everything is up to date with a broker's going: it leaves every ISR, and after an unclean shutdown
-    /// every ELR; its partitions get another leader (`generateLeaderAndIsrUpdates`).
+    /// A broker goes: it leaves every ISR, and after an unclean shutdown every ELR; what it led gets another
+    /// leader (`generateLeaderAndIsrUpdates`).
     fn remove_from_isrs(&mut self, broker: BrokerId, unclean_shutdown: bool, out: &mut Out) {
         let removed = BrokerSet::from_iter([broker]);
         for index in 0..self.image.partitions.len() {
             let id = PartitionId(index as u8);
             let partition = self.image.partition(id);
-            if !partition.isr.contains(broker) && !(unclean_shutdown && partition.elr.contains(broker)) {
+            let leaves_elr = unclean_shutdown && partition.elr.contains(broker);
+            if !partition.isr.contains(broker) && !leaves_elr {
                 continue;
             }
             let change = PartitionChange {

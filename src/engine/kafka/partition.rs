@@ -346,3 +346,6 @@ impl Partition {
         *self = Partition::new(self.id, self.broker);
     }
 }
+
+#[cfg(test)]
+mod tests;

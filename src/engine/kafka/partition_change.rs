@@ -153,6 +153,9 @@ mod tests {
         brokers.iter().copied().map(BrokerId).collect()
     }
 
+    /// Leader, ISR, ELR, last known leader, and whether the election was unclean.
+    type After = (Option<u8>, &'static [u8], &'static [u8], Option<u8>, bool);
+
     struct Row {
         what: &'static str,
         replicas: &'static [u8],
@@ -166,7 +169,7 @@ mod tests {
         alive: &'static [u8],
         election: Election,
         elr_enabled: bool,
-        expected: Option<(Option<u8>, &'static [u8], &'static [u8], Option<u8>, bool)>,
+        expected: Option<After>,
     }
 
     const ROW: Row = Row {

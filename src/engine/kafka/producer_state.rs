@@ -286,21 +286,21 @@ impl ProducerStates {
         let first = batch.base_sequence;
         let known_epoch = state.map_or(-1, |state| state.producer_epoch);
         let verification = self.verification(batch.producer_id);
-        let out_of_order =
-            if verification.is_some_and(|v| v.supports_epoch_bump) && known_epoch == -1 && first != 0 {
-                true
-            } else if verification.is_some_and(|v| first > v.lowest_sequence) {
-                true
-            } else if known_epoch == -1 {
-                // Never seen, or forgotten: any sequence is taken.
-                false
-            } else if batch.producer_epoch != known_epoch {
-                first != 0
-            } else {
-                let last = state.map_or(-1, ProducerState::last_sequence);
-                let next = if last < 0 { 0 } else { sequence_after(last, 1) };
-                first != next
-            };
+        let starts_transaction_late = verification.is_some_and(|entry| {
+            (entry.supports_epoch_bump && known_epoch == -1 && first != 0) || first > entry.lowest_sequence
+        });
+        let out_of_order = if starts_transaction_late {
+            true
+        } else if known_epoch == -1 {
+            // Never seen, or forgotten: any sequence is taken.
+            false
+        } else if batch.producer_epoch != known_epoch {
+            first != 0
+        } else {
+            let last = state.map_or(-1, ProducerState::last_sequence);
+            let next = if last < 0 { 0 } else { sequence_after(last, 1) };
+            first != next
+        };
         if out_of_order { Err(ErrorCode::OutOfOrderSequenceNumber) } else { Ok(()) }
     }
 
