@@ -69,6 +69,8 @@ pub struct AddPartitionsManager {
     pending: Vec<Verification>,
     finished: Vec<Verification>,
     links: Vec<Link>,
+    /// Lists to use again.
+    spare: Vec<Vec<(PartitionId, Verified)>>,
 }
 
 impl AddPartitionsManager {
@@ -89,27 +91,35 @@ impl AddPartitionsManager {
         if self.finished.is_empty() { None } else { Some(self.finished.remove(0)) }
     }
 
-    /// Begins the verification of a request that writes to partitions with these first sequences; it may be over
-    /// at once (see [`AddPartitionsManager::next_finished`]).
-    #[allow(clippy::too_many_arguments, reason = "one request and who writes")]
+    /// The list of a verification that has been handed on.
+    pub fn give_back(&mut self, verified: Vec<(PartitionId, Verified)>) {
+        self.spare.push(verified);
+    }
+
+    /// Whether a transactional request needs verification at all (`transaction.partition.verification.enable`;
+    /// version 2 adds the partition that way).
+    pub fn is_needed(transaction_version: u8, replicas: &ReplicaManager) -> bool {
+        replicas.config.transaction_partition_verification_enable || transaction_version >= 2
+    }
+
+    /// Begins the verification of a Produce or TxnOffsetCommit request; it may be over at once (see [`AddPartitionsManager::next_finished`]).
     pub fn begin(
         &mut self,
         request_id: RequestId,
         from: Node,
         request: Request,
         writer: Writer,
-        sequences: impl Iterator<Item = (PartitionId, Sequence)>,
         replicas: &mut ReplicaManager,
         out: &mut Out,
     ) {
         let supports_epoch_bump = writer.transaction_version >= 2;
-        let mut verified = Vec::new();
+        let mut verified = self.spare.pop().unwrap_or_default();
+        verified.clear();
         let mut partitions = PartitionSet::EMPTY;
-        let is_needed = replicas.config.transaction_partition_verification_enable || supports_epoch_bump;
-        for (id, sequence) in sequences.filter(|_| is_needed) {
+        let mut start = |id: PartitionId, sequence: Sequence| {
             // A broker that does not lead the partition refuses the append itself.
             let Some(partition) = replicas.partition_mut(id).filter(|partition| partition.is_leader()) else {
-                continue;
+                return;
             };
             let guard = partition.log.producers_mut().start_verification(
                 writer.producer_id,
@@ -121,6 +131,15 @@ impl AddPartitionsManager {
                 partitions.insert(id);
             }
             verified.push((id, guard));
+        };
+        match request {
+            Request::Produce { batches, .. } => {
+                let batches = &out.stage.arenas.batches[batches];
+                for batch in batches.iter().filter(|batch| batch.is_transactional()) {
+                    start(batch.partition, batch.base_sequence);
+                }
+            }
+            _ => start(PartitionId::CONSUMER_OFFSETS, -1),
         }
         let mut verification = Verification {
             request_id,

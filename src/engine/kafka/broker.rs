@@ -410,9 +410,13 @@ impl Broker {
                     let (producer_id, producer_epoch) = (first.producer_id, first.producer_epoch);
                     Some(Writer { transactional_id, producer_id, producer_epoch, transaction_version })
                 });
+                let writer = writer
+                    .filter(|writer| AddPartitionsManager::is_needed(writer.transaction_version, replicas));
                 match writer {
                     None => replicas.on_produce(request_id, acks, timeout, batches, &[], out),
-                    Some(writer) => self.verify(request_id, from, request, writer, out),
+                    Some(writer) => {
+                        self.add_partitions.begin(request_id, from, request, writer, replicas, out);
+                    }
                 }
             }
             Request::Fetch { replica, isolation_level, max_wait, partitions } => {
@@ -461,9 +465,11 @@ impl Broker {
                 producer_epoch,
                 transaction_version,
                 ..
-            } if replicas.is_leader(PartitionId::CONSUMER_OFFSETS) => {
+            } if replicas.is_leader(PartitionId::CONSUMER_OFFSETS)
+                && AddPartitionsManager::is_needed(transaction_version, replicas) =>
+            {
                 let writer = Writer { transactional_id, producer_id, producer_epoch, transaction_version };
-                self.verify(request_id, from, request, writer, out);
+                self.add_partitions.begin(request_id, from, request, writer, replicas, out);
             }
             Request::TxnOffsetCommit { .. }
             | Request::JoinGroup { .. }
@@ -478,26 +484,6 @@ impl Broker {
             | Request::BrokerRegistration { .. }
             | Request::BrokerHeartbeat { .. }
             | Request::FetchMetadata { .. } => unreachable!("a request to the controller: {request:?}"),
-        }
-    }
-
-    /// Has the transaction coordinator confirm what a transactional request is about to write.
-    fn verify(&mut self, request_id: RequestId, from: Node, request: Request, writer: Writer, out: &mut Out) {
-        let Broker { replicas, add_partitions, .. } = self;
-        match request {
-            Request::Produce { batches, .. } => {
-                // Copied out of the arena: the verification needs the stage.
-                let sequences: Vec<(PartitionId, Sequence)> = out.stage.arenas.batches[batches]
-                    .iter()
-                    .filter(|batch| batch.is_transactional())
-                    .map(|batch| (batch.partition, batch.base_sequence))
-                    .collect();
-                add_partitions.begin(request_id, from, request, writer, sequences.into_iter(), replicas, out);
-            }
-            _ => {
-                let sequences = std::iter::once((PartitionId::CONSUMER_OFFSETS, -1));
-                add_partitions.begin(request_id, from, request, writer, sequences, replicas, out);
-            }
         }
     }
 
@@ -519,6 +505,7 @@ impl Broker {
                 }
             },
         }
+        self.add_partitions.give_back(verified);
     }
 }
 

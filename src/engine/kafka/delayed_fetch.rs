@@ -76,6 +76,11 @@ impl Reader {
     }
 }
 
+fn respond_fetched(request_id: RequestId, fetched: &[FetchedPartition], out: &mut Out) {
+    let partitions = out.arenas().fetched.list(fetched.iter().copied());
+    out.respond(request_id, Response::Fetch { partitions });
+}
+
 impl ReplicaManager {
     /// Handles a Fetch request: answers at once if there are records, an error or a divergence, else waits up
     /// to `max_wait` (fetch.min.bytes and replica.fetch.min.bytes are 1).
@@ -88,11 +93,15 @@ impl ReplicaManager {
         partitions: List<FetchPartition>,
         out: &mut Out,
     ) {
-        let ready = self.read_all(replica, isolation_level, partitions, true, out);
+        // Crediting the reader may answer other fetches meanwhile: those have a list of their own.
+        let mut fetched = std::mem::take(&mut self.fetched);
+        let ready = self.read_all(replica, isolation_level, partitions, true, &mut fetched, out);
         if ready || max_wait == Span::ZERO || partitions.is_empty() {
-            self.respond_fetched(request_id, out);
+            respond_fetched(request_id, &fetched, out);
+            self.fetched = fetched;
             return;
         }
+        self.fetched = fetched;
         let deadline = out.now() + max_wait;
         self.fetches.push(DelayedFetch { request_id, replica, isolation_level, deadline, partitions });
         if deadline < self.fetch_timer {
@@ -101,18 +110,17 @@ impl ReplicaManager {
         }
     }
 
-    /// Reads all partitions of a fetch into `self.fetched`; returns whether there is anything to say.
+    /// Reads all partitions of a fetch; returns whether there is anything to say.
     fn read_all(
         &mut self,
         replica: Option<(BrokerId, i64)>,
         isolation_level: IsolationLevel,
         partitions: List<FetchPartition>,
         credit: bool,
+        fetched: &mut Vec<FetchedPartition>,
         out: &mut Out,
     ) -> bool {
         let reader = Reader::of(replica, isolation_level);
-        // Taken out, so that answering other fetches meanwhile does not disturb it.
-        let mut fetched = std::mem::take(&mut self.fetched);
         fetched.clear();
         let mut ready = false;
         for index in 0..partitions.len() {
@@ -128,7 +136,6 @@ impl ReplicaManager {
                 self.credit(&wanted, broker, broker_epoch, out);
             }
         }
-        self.fetched = fetched;
         ready
     }
 
@@ -186,16 +193,10 @@ impl ReplicaManager {
         let image = &out.stage.arenas.images[version as usize];
         if self.partition_mut(id).is_some_and(|partition| partition.propose_expansion(broker, image)) {
             self.isr_proposals.push(id);
-            // A replica being added counts for the high watermark; it has what is needed already.
         }
         if incremented {
             self.publish(id, out);
         }
-    }
-
-    fn respond_fetched(&mut self, request_id: RequestId, out: &mut Out) {
-        let partitions = out.arenas().fetched.list(self.fetched.iter().copied());
-        out.respond(request_id, Response::Fetch { partitions });
     }
 
     /// Answers the waiting fetches that a change of a partition has given something
@@ -222,11 +223,10 @@ impl ReplicaManager {
     }
 
     fn answer_delayed(&mut self, fetch: &DelayedFetch, out: &mut Out) {
-        // Another answer may be in the making while this one is built.
-        let kept = std::mem::take(&mut self.fetched);
-        self.read_all(fetch.replica, fetch.isolation_level, fetch.partitions, false, out);
-        self.respond_fetched(fetch.request_id, out);
-        self.fetched = kept;
+        let mut fetched = std::mem::take(&mut self.delayed_fetched);
+        self.read_all(fetch.replica, fetch.isolation_level, fetch.partitions, false, &mut fetched, out);
+        respond_fetched(fetch.request_id, &fetched, out);
+        self.delayed_fetched = fetched;
     }
 
     /// Answers the fetches that have waited long enough; one timer stands for all of them.

@@ -107,7 +107,10 @@ pub struct ReplicaManager {
     /// ISR changes to propose to the controller.
     pub(super) isr_proposals: Vec<PartitionId>,
     pub(super) leadership_changes: Vec<LeadershipChange>,
+    /// Room for the answer to the fetch at hand.
     pub(super) fetched: Vec<FetchedPartition>,
+    /// Room for the answers to fetches that waited.
+    pub(super) delayed_fetched: Vec<FetchedPartition>,
 }
 
 impl ReplicaManager {
@@ -148,6 +151,7 @@ impl ReplicaManager {
             isr_proposals: Vec::new(),
             leadership_changes: Vec::new(),
             fetched: Vec::new(),
+            delayed_fetched: Vec::new(),
         }
     }
 
