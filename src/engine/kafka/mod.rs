@@ -32,6 +32,7 @@ pub mod out;
 pub mod partition;
 pub mod partition_change;
 pub mod partition_log;
+pub mod partitioner;
 pub mod producer;
 pub mod producer_id_manager;
 pub mod producer_state;

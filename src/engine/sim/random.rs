@@ -38,7 +38,7 @@ impl Random {
         let bits = self.bits(stream, a, b);
         if bound <= u32::MAX as u64 {
             // The upper half of the 128-bit product, without 128-bit arithmetic: that is slow in WebAssembly.
-            return ((bits >> 32) * bound + ((bits & 0xFFFF_FFFF) * bound >> 32)) >> 32;
+            return ((bits >> 32) * bound + (((bits & 0xFFFF_FFFF) * bound) >> 32)) >> 32;
         }
         ((bits as u128 * bound as u128) >> 64) as u64
     }
@@ -145,7 +145,7 @@ mod tests {
             |n| Random::new(1).below(100, 2, 3, n),
             |n| Random::new(1).below(100, n as u32, 0, 0),
             |n| Random::new(n).below(100, 2, 0, 0),
-            |n| Random::new(1).below(100, 2, n << 32 | n % 7, n >> 3),
+            |n| Random::new(1).below(100, 2, (n << 32) | (n % 7), n >> 3),
         ];
         for (which, draw) in draws.iter().enumerate() {
             let mut counts = [0; 100];
