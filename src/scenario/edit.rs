@@ -54,8 +54,12 @@ impl Scenario {
     }
 
     /// Sets a key of an application, of a topic or (`owner` empty) of the cluster; none: back to the
-    /// default. False: there is no such owner.
+    /// default. False: there is no such owner, or the value is not one word.
     pub fn set(&mut self, owner: &str, key: &str, value: Option<&str>) -> bool {
+        let is_word = |text: &str| !text.chars().any(|c| c.is_whitespace() || c.is_control());
+        if value.is_some_and(|value| !is_word(value) || value.len() > limits::VALUE) || !is_word(key) {
+            return false;
+        }
         let settings = if owner.is_empty() {
             &mut self.cluster
         } else if let Some(topic) = self.topics.iter_mut().find(|topic| topic.name == owner) {

@@ -538,10 +538,9 @@ impl Lower<'_> {
             Step::Topic(topic, action) => {
                 let id = self.topic(Some(topic), line);
                 if let (TopicAction::MoveLeader { to }, Some(declared)) = (action, self.scenario.topic(topic))
+                    && !declared.replicas.contains(to)
                 {
-                    if !declared.replicas.contains(to) {
-                        self.problem(line, &to.to_string(), format!("{to} has no replica of {topic}"));
-                    }
+                    self.problem(line, &to.to_string(), format!("{to} has no replica of {topic}"));
                 }
                 script::Step::Topic { topic: id, action: *action }
             }

@@ -4,6 +4,8 @@
 //! - `Scenario::to_text` prints it back (`print`);
 //! - `Scenario::lower` resolves its names into an [`engine::script::Setup`](Setup) (`lower`).
 //!
+//! - `presets` are scenarios to start from, `edit` changes them, `link` puts them in an address.
+//!
 //! The notation is described in `docs/scenario-text.md`.
 
 use crate::engine::kafka::config::{Line, Settings};
@@ -16,11 +18,14 @@ use crate::engine::sim::time::{Span, Time};
 
 pub mod command;
 mod edit;
+pub mod link;
 mod lower;
 mod parse;
 pub mod presets;
 mod print;
 mod profile;
+#[cfg(test)]
+mod tests;
 mod vocabulary;
 mod words;
 
@@ -52,6 +57,8 @@ pub mod limits {
     pub const TOPICS: usize = 16;
     /// Letters of a name.
     pub const NAME: usize = 60;
+    /// Bytes of a setting's value.
+    pub const VALUE: usize = 300;
     /// Letters of a title.
     pub const TITLE: usize = 200;
     /// Any time that a step or a program names.
@@ -387,6 +394,13 @@ pub enum ClientAction {
     Restart,
     Pause,
     Resume,
+}
+
+impl Look {
+    /// The start of the run.
+    pub fn start() -> Look {
+        Look { at: Time::ZERO, lane: None, record: None }
+    }
 }
 
 impl Scenario {

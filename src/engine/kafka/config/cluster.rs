@@ -205,10 +205,11 @@ impl ClusterConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::kafka::config::settings::Pairs;
 
     #[test]
     fn what_a_broker_refuses() {
-        let cases: &[(&[(&str, &str)], Option<&str>)] = &[
+        let cases: &[(Pairs<'_>, Option<&str>)] = &[
             (&[("transaction.version", "1"), ("producer.id.expiration.ms", "1000")], None),
             // Feature levels (spec section 0.4).
             (&[("transaction.version", "3")], Some("transaction.version")),

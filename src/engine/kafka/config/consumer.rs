@@ -211,10 +211,10 @@ impl ConsumerConfig {
     /// (`ConsumerConfig.maybeOverrideEnableAutoCommit`, `ClassicKafkaConsumer`, `Heartbeat`).
     pub fn from_settings(settings: &Settings, names: &mut Names) -> Built<ConsumerConfig> {
         let mut built = apply(ConsumerConfig::default(), KEYS, NOT_MODELLED, settings, names);
-        if built.problems.is_empty() {
-            if let Err(problem) = check(&mut built.config, settings, &mut built.notes) {
-                built.problems.push(problem);
-            }
+        if built.problems.is_empty()
+            && let Err(problem) = check(&mut built.config, settings, &mut built.notes)
+        {
+            built.problems.push(problem);
         }
         built
     }
@@ -274,6 +274,7 @@ fn check(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::kafka::config::settings::Pairs;
 
     fn outcome(settings: &[(&str, &str)]) -> Result<(), String> {
         let built = ConsumerConfig::from_settings(&settings.iter().copied().collect(), &mut Names::default());
@@ -282,7 +283,7 @@ mod tests {
 
     #[test]
     fn what_kafka_refuses() {
-        let cases: &[(&[(&str, &str)], Result<(), &str>)] = &[
+        let cases: &[(Pairs<'_>, Result<(), &str>)] = &[
             (&[("group.id", "g")], Ok(())),
             // Spec section 4.1, group.id; ConsumerConfigTest.testInvalidGroupId... (maybeOverrideEnableAutoCommit).
             (

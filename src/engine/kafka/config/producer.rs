@@ -157,10 +157,10 @@ impl ProducerConfig {
     /// `KafkaProducer.configureDeliveryTimeout`).
     pub fn from_settings(settings: &Settings, names: &mut Names) -> Built<ProducerConfig> {
         let mut built = apply(ProducerConfig::default(), KEYS, NOT_MODELLED, settings, names);
-        if built.problems.is_empty() {
-            if let Err(problem) = check(&mut built.config, settings, &mut built.notes) {
-                built.problems.push(problem);
-            }
+        if built.problems.is_empty()
+            && let Err(problem) = check(&mut built.config, settings, &mut built.notes)
+        {
+            built.problems.push(problem);
         }
         built
     }
@@ -244,9 +244,13 @@ fn check(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::kafka::config::settings::Pairs;
 
-    /// What comes of settings: the exception, or else the effective idempotence.
-    fn outcome(settings: &[(&str, &str)]) -> Result<(bool, usize), String> {
+    /// The effective idempotence and the number of notes.
+    type InForce = (bool, usize);
+
+    /// What comes of settings: the exception, or else what is in force.
+    fn outcome(settings: &[(&str, &str)]) -> Result<InForce, String> {
         let built = ProducerConfig::from_settings(&settings.iter().copied().collect(), &mut Names::default());
         match built.problems.first() {
             Some(problem) => Err(problem.to_string()),
@@ -269,7 +273,7 @@ mod tests {
     #[test]
     fn idempotence_and_what_it_needs() {
         let on = "true";
-        let cases: &[(&[(&str, &str)], Result<(bool, usize), &str>)] = &[
+        let cases: &[(Pairs<'_>, Result<InForce, &str>)] = &[
             // 1.2: nothing set.
             (&[], Ok((true, 0))),
             // 1.2 rule 2a.

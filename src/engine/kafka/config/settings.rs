@@ -409,7 +409,9 @@ pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Vec
             let part = a.len() > 3 && (b.contains(&a) || a.contains(&b) && b.len() > 3);
             (if part { 1 } else { distance(&a, &b) }, candidate)
         })
-        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).clamp(1, 4))
+        .filter(|(distance, candidate)| {
+            *distance <= (candidate.len() / 3).clamp(1, 4) && *distance < candidate.len()
+        })
         .collect();
     near.sort();
     near.truncate(3);
@@ -431,6 +433,10 @@ fn distance(a: &str, b: &str) -> usize {
     }
     row[b.len()]
 }
+
+/// Settings as a table of a test writes them.
+#[cfg(test)]
+pub(super) type Pairs<'a> = &'a [(&'a str, &'a str)];
 
 #[cfg(test)]
 mod tests {
