@@ -296,3 +296,84 @@ impl ReplicaManager {
         Response::OffsetForLeaderEpoch { error: ErrorCode::None, leader_epoch, end_offset }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::kafka::record::{Batch, BatchKind, Payload};
+    use crate::engine::kafka::testing;
+    use crate::engine::sim::arena::Arena;
+
+    /// Conformance row 35 (`PartitionTest.testLastFetchedOffsetValidation`).
+    #[test]
+    fn where_logs_part() {
+        let mut image = testing::image([(Some(BrokerId(1)), 10); 4], &[1, 2, 3]);
+        image.partitions[2].partition_epoch = 1;
+        let mut partition = Partition::new(PartitionId::DEFAULT, BrokerId(1));
+        let mut payloads = Arena::default();
+        for (epoch, from, to) in [(0, 0, 2), (3, 2, 8), (4, 8, 13), (7, 13, 14), (9, 14, 17)] {
+            partition.log.append_as_follower(
+                Batch {
+                    partition: partition.id,
+                    base_offset: from,
+                    leader_epoch: epoch,
+                    producer_id: NO_PRODUCER_ID,
+                    producer_epoch: -1,
+                    base_sequence: -1,
+                    kind: BatchKind::Plain,
+                    records: payloads.list((from..to).map(|n| Payload::Record(RecordId(n as u32)))),
+                    bytes: 100,
+                },
+                Time::ZERO,
+            );
+        }
+        assert!(partition.make_leader(&image, Time::ZERO));
+        assert_eq!(partition.log.log_end_offset(), 17);
+        #[derive(Debug, PartialEq)]
+        enum Is {
+            Fine,
+            Diverging(LeaderEpoch, Offset),
+            OutOfRange,
+        }
+        let ask = |partition: &Partition, last_fetched_epoch, offset| {
+            let wanted = FetchPartition {
+                partition: partition.id,
+                offset,
+                current_leader_epoch: 10,
+                last_fetched_epoch,
+                log_start_offset: 0,
+            };
+            match find(Some(partition), &wanted, Reader::Follower(BrokerId(2))) {
+                Found::Below(_) => Is::Fine,
+                Found::Diverging(epoch, end_offset) => Is::Diverging(epoch, end_offset),
+                Found::Error(error) => {
+                    assert_eq!(error, ErrorCode::OffsetOutOfRange);
+                    Is::OutOfRange
+                }
+            }
+        };
+        for (epoch, offset, expected) in [
+            (2, 5, Is::Diverging(0, 2)),
+            (0, 4, Is::Diverging(0, 2)),
+            (6, 6, Is::Diverging(4, 13)),
+            (5, 9, Is::Diverging(4, 13)),
+            (10, 18, Is::Diverging(10, 17)),
+            (0, 2, Is::Fine),
+            (7, 14, Is::Fine),
+            (9, 17, Is::Fine),
+            (10, 17, Is::Fine),
+            (11, 17, Is::OutOfRange),
+        ] {
+            assert_eq!(ask(&partition, epoch, offset), expected, "epoch {epoch}, offset {offset}");
+        }
+        partition.log.set_high_watermark(17);
+        partition.log.raise_log_start(5);
+        for (epoch, offset, expected) in [(2, 8, Is::Diverging(2, 5)), (0, 0, Is::OutOfRange)] {
+            assert_eq!(
+                ask(&partition, epoch, offset),
+                expected,
+                "log start 5, epoch {epoch}, offset {offset}"
+            );
+        }
+    }
+}

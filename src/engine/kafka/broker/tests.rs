@@ -5,10 +5,10 @@ use super::*;
 use crate::engine::kafka::config::{Acks, ClusterConfig};
 use crate::engine::kafka::controller::Controller;
 use crate::engine::kafka::event::ConnectionEnd;
-use crate::engine::kafka::message::{FetchPartition, ProducedPartition};
+use crate::engine::kafka::message::{FetchPartition, MarkerEntry, ProducedPartition};
 use crate::engine::kafka::network::Purpose;
 use crate::engine::kafka::out::{Pending, Stage, What};
-use crate::engine::kafka::record::{Batch, BatchKind, Payload};
+use crate::engine::kafka::record::{Batch, BatchKind, MarkerKind, Payload};
 use crate::engine::kafka::testing;
 use crate::engine::sim::arena::List;
 use crate::engine::sim::time::Time;
@@ -626,6 +626,124 @@ fn consumers_wait_for_the_high_watermark() {
     assert_eq!(cluster.answer(waiting), None);
     cluster.run(Span::millis(20));
     assert_eq!(fetched(&cluster, waiting).batches, List::default());
+}
+
+fn read_committed(offset: Offset) -> impl Fn(&mut Cluster) -> Request {
+    move |cluster| Request::Fetch {
+        replica: None,
+        isolation_level: IsolationLevel::ReadCommitted,
+        max_wait: Span::ZERO,
+        partitions: cluster.stage.arenas.fetch_partitions.list([FetchPartition {
+            partition: T,
+            offset,
+            current_leader_epoch: 0,
+            last_fetched_epoch: -1,
+            log_start_offset: -1,
+        }]),
+    }
+}
+
+/// What a read_committed fetch from offset 0 says: batches, last stable offset, aborted transactions.
+fn stable(cluster: &mut Cluster) -> (usize, Offset, usize) {
+    let request = read_committed(0)(cluster);
+    let request_id = cluster.send(B1, request);
+    cluster.run(Span::millis(20));
+    match cluster.answer(request_id) {
+        Some(Response::Fetch { partitions }) => {
+            let fetched = cluster.stage.arenas.fetched[partitions][0];
+            assert_eq!(fetched.error, ErrorCode::None);
+            (fetched.batches.len(), fetched.last_stable_offset, fetched.aborted.len())
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn transactional(cluster: &mut Cluster, record: u32, sequence: Sequence, version: u8) -> Request {
+    let batch = Batch {
+        producer_id: 7,
+        producer_epoch: 0,
+        base_sequence: sequence,
+        kind: BatchKind::Transactional,
+        ..cluster.batch(record)
+    };
+    Request::Produce {
+        acks: Acks::All,
+        timeout: Span::millis(1500),
+        transactional_id: Some(TransactionalId(0)),
+        transaction_version: version,
+        batches: cluster.stage.arenas.batches.list([batch]),
+    }
+}
+
+fn marker(cluster: &mut Cluster, kind: MarkerKind, coordinator_epoch: i32) -> Option<Vec<ErrorCode>> {
+    let markers = cluster.stage.arenas.markers.list([MarkerEntry {
+        transactional_id: TransactionalId(0),
+        producer_id: 7,
+        producer_epoch: 0,
+        kind,
+        coordinator_epoch,
+        partitions: PartitionSet::from_iter([T]),
+        transaction_version: 1,
+    }]);
+    let request_id = cluster.send(B1, Request::WriteTxnMarkers { markers });
+    cluster.run(Span::millis(50));
+    match cluster.answer(request_id)? {
+        Response::WriteTxnMarkers { errors } => {
+            Some(cluster.stage.arenas.produced[errors].iter().map(|failed| failed.error).collect())
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Rows 38, 43, T14, T32 and mistake 13: the last stable offset waits for the replicated marker, and markers for
+/// the ISR. (Verification is off, as in T15: there is no coordinator here.)
+#[test]
+fn markers() {
+    let config = ClusterConfig {
+        transaction_version: 1,
+        transaction_partition_verification_enable: false,
+        ..cluster_config()
+    };
+    let mut cluster = Cluster::new(config, 2);
+    let request = transactional(&mut cluster, 0, 0, 1);
+    let request_id = cluster.send(B1, request);
+    cluster.run(Span::millis(50));
+    assert_eq!(cluster.produce_answer(request_id), Some(Ok(0)));
+    assert_eq!(stable(&mut cluster), (0, 0, 0), "row 38: replicated, but undecided");
+    cluster.kill(B2);
+    cluster.kill(B3);
+    cluster.run(Span::seconds(3));
+    let refused = Some(vec![ErrorCode::NotEnoughReplicas]);
+    assert_eq!(marker(&mut cluster, MarkerKind::Abort, 5), refused, "T32");
+    assert_eq!(stable(&mut cluster), (0, 0, 0));
+    cluster.start(B2);
+    cluster.run(Span::seconds(3));
+    assert_eq!(marker(&mut cluster, MarkerKind::Abort, 5), Some(vec![]));
+    assert_eq!(stable(&mut cluster), (2, 2, 1), "the reader is told whose records to skip");
+    let fenced = Some(vec![ErrorCode::TransactionCoordinatorFenced]);
+    assert_eq!(marker(&mut cluster, MarkerKind::Commit, 4), fenced, "T14");
+    assert_eq!(marker(&mut cluster, MarkerKind::Abort, 5), Some(vec![]), "T13: a second copy is harmless");
+    assert_eq!(stable(&mut cluster), (3, 3, 1));
+}
+
+/// kafka-semantics 3.7, point 2: while its coordinator can't be asked, a transactional batch is refused with an
+/// error that every client retries, and nothing is written.
+#[test]
+fn no_coordinator_no_transaction() {
+    let mut cluster = Cluster::new(cluster_config(), 1);
+    cluster.controller.move_leader(
+        PartitionId::TRANSACTION_STATE,
+        B3,
+        &mut cluster.stage.out(Node::Controller, None),
+    );
+    cluster.run(Span::millis(50));
+    cluster.kill(B3);
+    cluster.run(Span::millis(50));
+    let request = transactional(&mut cluster, 0, 0, 2);
+    let request_id = cluster.send(B1, request);
+    cluster.run(Span::millis(300));
+    assert_eq!(cluster.produce_answer(request_id), Some(Err(ErrorCode::NotEnoughReplicas)));
+    assert!(cluster.records(B1).is_empty());
 }
 
 /// The trace tells everything: folding it gives every replica's log, high watermark, leader and ISR.
