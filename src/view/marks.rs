@@ -28,6 +28,7 @@ pub fn marks(story: Story, lanes: &Lanes, options: &Options) -> Vec<Mark> {
         options,
         marks: Vec::new(),
         logs: BTreeMap::new(),
+        open: BTreeMap::new(),
         copies: BTreeMap::new(),
         times: BTreeMap::new(),
         deliveries: BTreeMap::new(),
@@ -61,6 +62,8 @@ struct Maker<'a> {
     options: &'a Options,
     marks: Vec<Mark>,
     logs: BTreeMap<(BrokerId, PartitionId), Vec<LiveCell>>,
+    /// The offset of the first record of each open transaction of a replica's log.
+    open: BTreeMap<(BrokerId, PartitionId, ProducerId), Offset>,
     /// Valid copies of a record in a replica's log.
     copies: BTreeMap<(BrokerId, PartitionId, RecordId), u32>,
     /// How often a thing happened to a record at a lane.
@@ -331,6 +334,10 @@ impl Maker<'_> {
             }
         };
         let batch_len = contents.len() as u32;
+        if batch.kind == BatchKind::Transactional {
+            let key = (broker, batch.partition, batch.producer_id);
+            self.open.entry(key).or_insert(batch.base_offset);
+        }
         for (place, content) in contents.into_iter().enumerate() {
             let offset = batch.base_offset + place as Offset;
             let mut further_copy = false;
@@ -379,8 +386,10 @@ impl Maker<'_> {
     /// A marker ends its producer's transaction in this replica's log.
     fn end_transaction(&mut self, entry: &Entry, broker: BrokerId, marker: &Batch, kind: MarkerKind) {
         let Some(log) = self.logs.get_mut(&(broker, marker.partition)) else { return };
-        // Open cells lie near the end: everything before the last stable offset is decided.
-        for cell in log.iter_mut().filter(|cell| cell.open_transaction == Some(marker.producer_id)) {
+        let key = (broker, marker.partition, marker.producer_id);
+        let Some(first) = self.open.remove(&key) else { return };
+        let from = log.partition_point(|cell| cell.offset < first);
+        for cell in log[from..].iter_mut().filter(|cell| cell.open_transaction == Some(marker.producer_id)) {
             cell.open_transaction = None;
             if kind == MarkerKind::Abort {
                 let change = Change { entry: entry.id, at: entry.at, x: 0.0 };
