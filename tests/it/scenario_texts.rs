@@ -55,3 +55,87 @@ fn a_step_keeps_its_wording() {
         }
     }
 }
+
+/// The blocks of `docs/scenario-text.md` that stand between three backticks.
+fn documented_blocks() -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/scenario-text.md");
+    let text = fs::read_to_string(path).expect("the document");
+    text.split("```").skip(1).step_by(2).map(|block| block.trim().to_owned()).collect()
+}
+
+#[test]
+fn the_document_says_what_is_read() {
+    let blocks = documented_blocks();
+    let head = "kafka-guarantees 1\ntopic t replicas=B1,B2,B3\ntopic out replicas=B1\n\
+                consumer C group.id=g enable.auto.commit=false\n";
+    let (mut texts, mut programs, mut steps, mut links) = (0, 0, 0, 0);
+    for block in &blocks {
+        if block.starts_with("kafka-guarantees") {
+            read("the example", block);
+            texts += 1;
+            continue;
+        }
+        for line in block.lines() {
+            let line = line.split("   ").next().unwrap_or_default();
+            if line.starts_with("v=1&") {
+                assert_eq!(scenario::link::open(line).warnings, Vec::<String>::new(), "{line}");
+                links += 1;
+            } else if line.starts_with("program ") {
+                let is_transactional = line.contains("transaction=") || line.contains("transform");
+                let producer = if is_transactional { "producer P transactional.id=x" } else { "producer P" };
+                read(line, &format!("{head}{producer}\n{line}\n"));
+                programs += 1;
+            } else if line.starts_with(|c: char| "fraoP".contains(c)) && !block.contains("cluster ") {
+                let program = "producer P\nprogram C consume commit=after-batch";
+                read(line, &format!("{head}{program}\n{line}\n"));
+                steps += 1;
+            }
+        }
+    }
+    assert_eq!((texts, programs, steps, links), (1, 4, 8, 2));
+}
+
+#[test]
+fn the_document_lists_the_profile() {
+    let scenario = read(
+        "the profile",
+        "kafka-guarantees 1\nprofile recorder\ntopic t replicas=B1\nproducer P\nconsumer C group.id=g\n",
+    );
+    let blocks = documented_blocks();
+    let block = blocks.iter().find(|block| block.starts_with("cluster ")).expect("the profile's block");
+    let mut owner = "";
+    let mut settings = 0;
+    for word in block.split_whitespace() {
+        match word.split_once('=') {
+            None => owner = word,
+            Some((key, value)) => {
+                let owner = [("cluster", ""), ("producer", "P"), ("consumer", "C")]
+                    .into_iter()
+                    .find(|(name, _)| *name == owner)
+                    .expect("an owner")
+                    .1;
+                let effective = scenario.effective(owner, key).unwrap_or_else(|| panic!("there is no {key}"));
+                assert_eq!(
+                    (effective.value.as_str(), effective.origin),
+                    (value, scenario::Origin::Profile),
+                    "{key}"
+                );
+                settings += 1;
+            }
+        }
+    }
+    assert_eq!(settings, 23);
+}
+
+#[test]
+fn every_link_that_was_ever_good_still_is() {
+    // Lines are added to this file, never changed.
+    let links = include_str!("data/links-v1.txt");
+    assert!(links.lines().count() >= 8);
+    for link in links.lines() {
+        let opened = scenario::link::open(link);
+        assert_eq!(opened.warnings, Vec::<String>::new(), "{link}");
+        let again = scenario::link::open(&opened.scenario.to_link());
+        assert_eq!((again.scenario, again.warnings), (opened.scenario, vec![]), "{link}");
+    }
+}
