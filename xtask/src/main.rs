@@ -3,6 +3,9 @@
 //! [`tools`] installs what is missing and uses what is there; [`serve`] and [`test`] are the two commands;
 //! [`command`] runs other programs.
 
+#[cfg(not(unix))]
+compile_error!("xtask needs a Unix: Linux, macOS or the Windows Subsystem for Linux");
+
 mod command;
 mod serve;
 mod test;
@@ -23,6 +26,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["serve", options @ ..] => serve::Options::parse(options).and_then(|options| serve::run(&options)),
+        ["announce", port] => serve::announce(port),
         ["test", options @ ..] => test::parse(options).and_then(|steps| test::run(&steps)),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}\n\nSteps of test: {}", test::names());

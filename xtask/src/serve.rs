@@ -1,13 +1,17 @@
 //! `cargo xtask serve`: the page on this machine, built anew whenever a file changes.
 
-use crate::command::{Failure, command, not_started, words_of};
+use crate::command::{Failure, command, not_started, root};
 use crate::tools::{Tool, ensure};
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::process::{CommandExt, parent_id};
+use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
 const STEP: &str = "serve";
+const OK: [u8; 3] = *b"200";
 const FIRST_PORT: u16 = 8080;
 /// How many ports are tried when none was asked for.
 const PORTS: u16 = 20;
@@ -40,10 +44,11 @@ impl Options {
     }
 }
 
-/// Serves until it is interrupted.
+/// Serves until it is interrupted: this process becomes Trunk, so that whatever ends it ends Trunk, and a second
+/// one ([`announce`]) says when the page is there.
 ///
 /// # Errors
-/// If a tool is missing, the port is taken, or Trunk ends by itself.
+/// If a tool is missing, the port is taken, or Trunk can't be started.
 pub fn run(options: &Options) -> Result<(), Failure> {
     ensure(&[Tool::WasmTarget, Tool::Trunk, Tool::WasmBindgen, Tool::NpmPackages])?;
     let port = free_port(options.port)?.to_string();
@@ -53,28 +58,47 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     if options.release {
         words.extend(["--release", "--no-autoreload"]);
     }
+    // The page of an earlier run must not be taken for this one's.
+    let _ = fs::remove_dir_all(root().join("dist-dev"));
     println!("==> serve: {}", words.join(" "));
-    let advice = "The lines above say what Trunk stumbled on.";
     let mut trunk = command(&words);
-    let mut child = trunk.spawn().map_err(|error| not_started(STEP, &trunk, &error, advice))?;
-    let ended = loop {
-        if let Ok(Some(status)) = child.try_wait() {
-            break Some(status);
+    let own = std::env::current_exe().map_err(|error| not_started(STEP, &trunk, &error, ""))?;
+    let mut announce = Command::new(own);
+    announce.args(["announce", &port]);
+    let mut announcing = announce.spawn().map_err(|error| not_started(STEP, &announce, &error, ""))?;
+    let error = trunk.exec();
+    let _ = announcing.kill(); // it may have ended by itself
+    Err(not_started(STEP, &trunk, &error, "Is trunk on the PATH?"))
+}
+
+/// Prints the address as soon as the page is there, while the parent process is Trunk.
+///
+/// # Errors
+/// If the parent ends before.
+pub fn announce(port: &str) -> Result<(), Failure> {
+    let trunk = parent_id();
+    let mut said = false;
+    loop {
+        match answer(port) {
+            Some(OK) => break,
+            // Trunk listens after its first build, whether or not there is a page then.
+            Some(_) if !said => {
+                println!("\nFAILED serve: the page could not be built.");
+                println!("The lines above say why; as soon as a file is changed, it is built again.");
+                said = true;
+            }
+            _ if parent_id() != trunk => {
+                return Err(Failure::new(
+                    STEP,
+                    "Trunk has ended",
+                    "The lines above say what it stumbled on.",
+                ));
+            }
+            _ => sleep(Duration::from_millis(200)),
         }
-        // Trunk listens before its first build is done, and has nothing to answer with until then.
-        if answers(&port) {
-            break None;
-        }
-        sleep(Duration::from_millis(200));
-    };
-    let status = match ended {
-        Some(status) => status,
-        None => {
-            println!("\nThe page is at http://127.0.0.1:{port}/ (to end: Ctrl+C)");
-            child.wait().map_err(|error| not_started(STEP, &trunk, &error, advice))?
-        }
-    };
-    Err(Failure::new(STEP, format!("{} ended with {status}", words_of(&trunk)), advice))
+    }
+    println!("\nThe page is at http://127.0.0.1:{port}/ (to end: Ctrl+C)");
+    Ok(())
 }
 
 /// The port asked for, or the first free one.
@@ -93,20 +117,18 @@ fn free_port(asked: Option<u16>) -> Result<u16, Failure> {
     port.ok_or_else(|| Failure::new(STEP, problem, "Ask for another: --port N"))
 }
 
-/// Whether the page is there.
-fn answers(port: &str) -> bool {
-    let ask = || -> std::io::Result<bool> {
-        let mut stream = TcpStream::connect(format!("127.0.0.1:{port}"))?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        write!(
-            stream,
-            "GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/html\r\nConnection: close\r\n\r\n"
-        )?;
-        let mut answer = [0; 12];
-        stream.read_exact(&mut answer)?;
-        Ok(answer.ends_with(b" 200"))
-    };
-    ask().unwrap_or(false)
+/// The status with which the page's address answers, if it does.
+fn answer(port: &str) -> Option<[u8; 3]> {
+    let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    write!(
+        stream,
+        "GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/html\r\nConnection: close\r\n\r\n"
+    )
+    .ok()?;
+    let mut line = *b"HTTP/1.1 200";
+    stream.read_exact(&mut line).ok()?;
+    line.last_chunk().copied()
 }
 
 #[cfg(test)]

@@ -120,9 +120,7 @@ fn cargo_tool(
 }
 
 fn npm_packages() -> Result<(), Failure> {
-    let advice = format!(
-        "Install Node.js {OLDEST_NODE} or later with npm (https://nodejs.org, or `apt-get install nodejs npm`)."
-    );
+    let advice = format!("Install Node.js {OLDEST_NODE} or later, with npm: https://nodejs.org");
     let node = output(&["node", "--version"]).and_then(|line| version_in(&line));
     let major = node.as_ref().and_then(|version| version.split('.').next()?.parse::<u32>().ok());
     match (node, major) {
