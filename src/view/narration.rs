@@ -160,6 +160,10 @@ pub fn prominence(story: Story, entry: &Entry, options: &Options) -> Prominence 
         let application = story.index.names.application_of(entry.actor);
         !options.reader && application.is_some_and(|id| usize::from(id.0) >= story.setup.applications.len())
     };
+    let leaders = |partition: PartitionId, matters: bool| {
+        let leads = story.leader_before(partition, entry.id).map(Node::Broker) == Some(entry.actor);
+        if matters && leads { shown(partition, Quiet) } else { Background }
+    };
     if reader(entry) {
         return Background;
     }
@@ -229,9 +233,9 @@ pub fn prominence(story: Story, entry: &Entry, options: &Options) -> Prominence 
                 shown(partition, Main)
             }
         }
-        Event::HighWatermarkMoved { partition, .. } | Event::LastStableOffsetMoved { partition, .. } => {
-            let leads = story.initial_partition(partition).replicas.len() == 1;
-            if leads { shown(partition, Quiet) } else { Background }
+        Event::HighWatermarkMoved { partition, .. } => leaders(partition, true),
+        Event::LastStableOffsetMoved { partition, .. } => {
+            leaders(partition, !story.setup.transactional_ids.is_empty())
         }
         Event::RequestSent { request, .. } => match request {
             Request::Produce { .. }

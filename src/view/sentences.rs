@@ -473,7 +473,10 @@ impl Teller<'_> {
                 format!("{who} refuses {what}: {error}. Nothing is written.")
             }
             Event::HighWatermarkMoved { partition, to } => {
-                format!("{who}'s high watermark of {} is now {to}.", self.partition(partition))
+                format!(
+                    "{who}'s high watermark of {} is now {to}: what is below it can be read.",
+                    self.partition(partition)
+                )
             }
             Event::LastStableOffsetMoved { partition, to } => {
                 format!("{who}'s last stable offset of {} is now {to}.", self.partition(partition))
