@@ -34,6 +34,8 @@ pub mod partition_change;
 pub mod partition_log;
 pub mod partitioner;
 pub mod producer;
+#[cfg(test)]
+mod producer_lab;
 pub mod producer_id_manager;
 pub mod producer_state;
 pub mod record;
@@ -41,11 +43,15 @@ pub mod record_accumulator;
 pub mod replica_fetcher;
 pub mod replica_manager;
 pub mod sender;
+#[cfg(test)]
+mod sender_tests;
 pub mod subscription_state;
 #[cfg(test)]
 mod testing;
 pub mod transaction_coordinator;
 pub mod transaction_manager;
 pub mod transaction_state;
+pub mod transactional_request;
+pub mod txn_partition_map;
 pub mod types;
 pub mod write_txn_markers;

@@ -411,28 +411,30 @@ impl<T: Copy> NetworkClient<T> {
         nodes().map(|node| node.reconnect_at).min()
     }
 
-    /// Asks for metadata if it is time (`NetworkClient.DefaultMetadataUpdater`).
-    pub fn maybe_update_metadata(&mut self, out: &mut Out) {
+    /// Asks for metadata if it is time (`NetworkClient.DefaultMetadataUpdater`). Returns whether a request left:
+    /// connections may be ready now that were not while it was due.
+    pub fn maybe_update_metadata(&mut self, out: &mut Out) -> bool {
         if !self.is_update_due(out.now()) {
-            return;
+            return false;
         }
         let mut node = self.least_loaded(out);
         if node.is_none() && self.known_reconnect().is_some() {
             self.metadata.rebootstrap();
             node = self.least_loaded(out);
         }
-        let Some(broker) = node else { return };
+        let Some(broker) = node else { return false };
         if self.can_send(broker) {
             self.metadata.request_sent();
             self.metadata_in_flight = true;
             self.send_in_context(broker, Request::Metadata, None, self.config.request_timeout, out);
-            return;
+            return true;
         }
         let connecting =
             |broker: BrokerId| matches!(self.nodes[broker.index()].state, ConnectionState::Connecting(_));
         if !self.metadata.brokers().iter().any(connecting) && self.can_connect(broker, out.now()) {
             self.connect(broker, out);
         }
+        false
     }
 
     /// Gives up connections on which a request has waited longer than `request.timeout.ms`.

@@ -9,11 +9,13 @@ use super::network_client::{NetworkClient, NetworkConfig};
 use super::out::{CallId, NodeEvent, Out, Timer};
 use super::record::Batch;
 use super::record_accumulator::{BatchId, RecordAccumulator};
+use super::sender::Blocked;
 use super::transaction_manager::TransactionManager;
 use super::types::*;
-use crate::engine::script::{ClientConfig, Setup};
+use crate::engine::script::{ClientConfig, Setup, Topic};
 use crate::engine::sim::arena::List;
 use crate::engine::sim::time::{Span, Time};
+use std::collections::VecDeque;
 
 /// A call that may block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +44,20 @@ pub enum ProducerCall {
     },
 }
 
+impl ProducerCall {
+    fn call(self) -> Call {
+        match self {
+            ProducerCall::Init => Call::Init,
+            ProducerCall::Begin => Call::Begin,
+            ProducerCall::Commit => Call::CommitTransaction,
+            ProducerCall::Abort => Call::AbortTransaction,
+            ProducerCall::Flush => Call::Flush,
+            ProducerCall::SendOffsets { .. } => Call::SendOffsets,
+            ProducerCall::Close { .. } => Call::Close,
+        }
+    }
+}
+
 /// What a request in flight was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flight {
@@ -51,11 +67,12 @@ pub(super) enum Flight {
     Transactional,
 }
 
-/// `close()` is under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Closing {
-    pub call_id: CallId,
-    pub deadline: Time,
+/// A record whose `send()` blocks: the topic's metadata or memory is not there yet.
+#[derive(Clone, Copy, Debug)]
+struct WaitingRecord {
+    record: RecordId,
+    partition: PartitionId,
+    bytes: u32,
 }
 
 /// A flush waits for what was handed over before it.
@@ -65,6 +82,13 @@ struct Flush {
     batches: Vec<BatchId>,
 }
 
+/// `close()` is under way.
+#[derive(Clone, Copy, Debug)]
+struct Closing {
+    call_id: CallId,
+    deadline: Time,
+}
+
 /// A producer instance.
 #[derive(Clone, Debug)]
 pub struct Producer {
@@ -72,21 +96,36 @@ pub struct Producer {
     pub(super) retries: u32,
     pub(super) request_timeout: Span,
     pub(super) max_request_size: u32,
-    /// One request in flight: a partition waits for its batch's answer before the next goes out.
-    pub(super) keeps_order: bool,
-    pub(super) partitions: usize,
+    max_block: Span,
+    /// `max.in.flight.requests.per.connection=1`: a partition waits for its batch's answer before its next batch.
+    pub(super) guarantees_order: bool,
+    /// The partitions of each topic.
+    topics: Vec<PartitionSet>,
     pub(super) network: NetworkClient<Flight>,
     pub(super) accumulator: RecordAccumulator,
     pub(super) transactions: Option<TransactionManager>,
-    /// The batches of each request in flight; empty places are free.
-    pub(super) flights: Vec<Vec<BatchId>>,
-    pub(super) wire: Vec<Batch>,
+    /// The batches of each Produce request in flight; empty places are free.
+    pub(super) flights: Vec<Vec<(BatchId, PartitionId)>>,
+    /// Which flights a turn of the loop sends, and where to.
+    pub(super) drained: Vec<(BrokerId, usize)>,
+    /// Where each broker's next drain begins.
+    pub(super) drain_from: [PartitionId; BROKERS_MAX],
+    pub(super) blocked: Option<Blocked>,
+    /// A transaction was completed once: since then batches do not linger.
+    pub(super) flushes_by_completion: bool,
     pub(super) unsettled: usize,
-    pub(super) wakes_at: Time,
-    pub(super) sleeping_until: Time,
-    pub(super) slept: bool,
-    pub(super) closing: Option<Closing>,
+    /// The instants for which the clock is set.
+    pub(super) alarms: Vec<Time>,
+    // Lists kept for their capacity.
+    pub(super) wire: Vec<Batch>,
+    pub(super) found: Vec<BatchId>,
+    /// Records whose `send()` blocks, in order; the first since this instant.
+    waiting: VecDeque<WaitingRecord>,
+    waiting_since: Time,
+    /// Calls that come after the records that wait.
+    calls: VecDeque<(CallId, ProducerCall)>,
     flushes: Vec<Flush>,
+    closing: Option<Closing>,
     closed: bool,
 }
 
@@ -102,13 +141,13 @@ impl Producer {
         Producer::with_config(config, setup)
     }
 
-    fn with_config(config: &ProducerConfig, setup: &Setup) -> Producer {
-        let partitions = setup
-            .topics
-            .iter()
-            .map(|topic| usize::from(topic.first_partition.0) + usize::from(topic.config.partitions))
-            .max()
-            .unwrap_or(0);
+    pub(super) fn with_config(config: &ProducerConfig, setup: &Setup) -> Producer {
+        let partitions_of = |topic: &Topic| -> PartitionSet {
+            let first = topic.first_partition.0;
+            (first..first + topic.config.partitions).map(PartitionId).collect()
+        };
+        let topics: Vec<PartitionSet> = setup.topics.iter().map(partitions_of).collect();
+        let partitions = topics.iter().map(|topic| topic.len()).sum();
         let network = NetworkConfig {
             request_timeout: config.request_timeout,
             max_in_flight: config.max_in_flight_requests_per_connection,
@@ -117,40 +156,56 @@ impl Producer {
             retry_backoff: config.retry_backoff,
             metadata_max_age: config.metadata_max_age,
         };
+        let mut network =
+            NetworkClient::new(network, Purpose::Client, usize::from(setup.brokers), partitions);
+        network.metadata_mut().want_nothing();
         Producer {
             acks: config.acks,
             retries: config.retries,
             request_timeout: config.request_timeout,
             max_request_size: config.max_request_size,
-            keeps_order: config.max_in_flight_requests_per_connection == 1,
-            partitions,
-            network: NetworkClient::new(network, Purpose::Client, usize::from(setup.brokers), partitions),
+            max_block: config.max_block,
+            guarantees_order: config.max_in_flight_requests_per_connection == 1,
+            topics,
+            network,
             accumulator: RecordAccumulator::new(config, partitions),
             transactions: config
                 .enable_idempotence
                 .then(|| TransactionManager::new(config, setup, partitions)),
             flights: Vec::new(),
-            wire: Vec::new(),
+            drained: Vec::new(),
+            drain_from: [PartitionId(0); BROKERS_MAX],
+            blocked: None,
+            flushes_by_completion: false,
             unsettled: 0,
-            wakes_at: Time::ZERO,
-            sleeping_until: Time::ZERO,
-            slept: false,
-            closing: None,
+            alarms: Vec::new(),
+            wire: Vec::new(),
+            found: Vec::new(),
+            waiting: VecDeque::new(),
+            waiting_since: Time::ZERO,
+            calls: VecDeque::new(),
             flushes: Vec::new(),
+            closing: None,
             closed: false,
         }
     }
 
-    /// The client's threads start.
+    /// The client's threads start. A producer without transactions asks for the default topic's metadata
+    /// (`partitionsFor`), so that its first `send()` does not block for long.
     pub fn start(&mut self, out: &mut Out) {
-        self.wake(out);
+        if !self.is_transactional() {
+            self.want(PartitionId::DEFAULT);
+        }
+        self.wake_at(out.now(), out);
     }
 
-    /// The network thread turns to what is new.
-    fn wake(&mut self, out: &mut Out) {
-        if self.wakes_at != out.now() || out.now() == Time::ZERO {
-            self.wakes_at = out.now();
-            out.timer(out.now(), Timer::Wake);
+    fn is_transactional(&self) -> bool {
+        self.transactions.as_ref().is_some_and(|manager| manager.is_transactional())
+    }
+
+    fn want(&mut self, partition: PartitionId) {
+        if let Some(topic) = self.topics.iter().find(|topic| topic.contains(partition)) {
+            self.network.metadata_mut().want(*topic);
         }
     }
 
@@ -160,9 +215,7 @@ impl Producer {
             return;
         }
         if let NodeEvent::Timer(Timer::Wake) = event {
-            if self.wakes_at <= out.now() {
-                self.wakes_at = Time::ZERO;
-            }
+            self.alarms.retain(|alarm| *alarm > out.now());
         } else if !self.network.on_event(event, out) {
             return;
         }
@@ -172,7 +225,7 @@ impl Producer {
     /// Hands a record over (`send()`): it goes out when the network thread runs.
     ///
     /// # Errors
-    /// What `send()` throws.
+    /// What `send()` throws; the record was not handed over.
     pub fn send(
         &mut self,
         record: RecordId,
@@ -183,57 +236,146 @@ impl Producer {
         if self.closed || self.closing.is_some() {
             return Err(Exception::new(ExceptionClass::IllegalStateException));
         }
+        self.want(partition);
+        let waiting = WaitingRecord { record, partition, bytes };
+        if self.waiting.is_empty() && self.can_admit(waiting) {
+            return self.admit(waiting, out);
+        }
+        out.emit(Event::RecordSent { record, partition });
+        if self.waiting.is_empty() {
+            self.waiting_since = out.now();
+        }
+        self.waiting.push_back(waiting);
+        self.unsettled += 1;
+        self.wake_at(out.now(), out);
+        Ok(())
+    }
+
+    fn can_admit(&self, WaitingRecord { partition, bytes, .. }: WaitingRecord) -> bool {
+        self.network.metadata().knows(partition)
+            && (bytes > self.max_request_size || self.accumulator.has_room(partition, bytes))
+    }
+
+    /// The rest of `send()`, once metadata and memory are there (`doSend`).
+    fn admit(&mut self, waiting: WaitingRecord, out: &mut Out) -> Result<(), Exception> {
+        let WaitingRecord { record, partition, bytes } = waiting;
         if bytes > self.max_request_size {
-            let exception = Exception::new(ExceptionClass::RecordTooLargeException);
-            out.emit(Event::RecordSent { record, partition });
-            if let Some(manager) = &mut self.transactions {
-                manager.on_batch_exception(exception, out);
-            }
-            out.emit(Event::RecordFailed { record, partition, exception });
+            self.fail_send(waiting, Exception::new(ExceptionClass::RecordTooLargeException), out);
             return Ok(());
         }
         if let Some(manager) = &mut self.transactions
             && let Err(exception) = manager.maybe_add_partition(partition)
         {
-            // API exceptions come through the future, all others are thrown (`doSend`).
+            // Exceptions of the API fail the future, others are thrown.
             use ExceptionClass::{InvalidProducerEpochException, ProducerFencedException};
             if !matches!(exception.class, InvalidProducerEpochException | ProducerFencedException) {
                 return Err(exception);
             }
-            out.emit(Event::RecordSent { record, partition });
-            out.emit(Event::RecordFailed { record, partition, exception });
+            self.fail_send(waiting, exception, out);
             return Ok(());
         }
-        let transactional = self.transactions.as_ref().is_some_and(|manager| manager.is_transactional());
-        self.accumulator.append(record, partition, bytes, transactional, out.now());
+        let sent = out.emit(Event::RecordSent { record, partition });
+        let transactional = self.is_transactional();
+        self.accumulator.append(record, partition, bytes, transactional, out.now(), sent);
         self.unsettled += 1;
-        out.emit(Event::RecordSent { record, partition });
-        self.wake(out);
+        let cause = out.cause;
+        out.cause = sent.or(cause);
+        self.wake_at(out.now(), out);
+        out.cause = cause;
         Ok(())
+    }
+
+    /// A record's future fails before it is in a batch.
+    fn fail_send(&mut self, waiting: WaitingRecord, exception: Exception, out: &mut Out) {
+        let WaitingRecord { record, partition, .. } = waiting;
+        out.emit(Event::RecordSent { record, partition });
+        out.emit(Event::RecordFailed { record, partition, exception });
+        if let Some(manager) = &mut self.transactions {
+            manager.maybe_transition_to_error_state(exception, out);
+        }
+    }
+
+    /// Records whose `send()` blocked go on, or give up after `max.block.ms`; then the calls after them. Returns
+    /// whether there is something new to send.
+    pub(super) fn admit_waiting(&mut self, out: &mut Out) -> bool {
+        let mut admitted = false;
+        while let Some(waiting) = self.waiting.front().copied() {
+            let WaitingRecord { record, partition, .. } = waiting;
+            let exception = if self.can_admit(waiting) {
+                self.admit_late(waiting, out)
+            } else if out.now() >= self.waiting_since + self.max_block {
+                let known = self.network.metadata().knows(partition);
+                Some(Exception::new(match known {
+                    true => ExceptionClass::BufferExhaustedException,
+                    false => ExceptionClass::TimeoutException,
+                }))
+            } else {
+                return admitted;
+            };
+            self.waiting.pop_front();
+            self.waiting_since = out.now();
+            admitted = true;
+            if let Some(exception) = exception {
+                self.unsettled -= 1;
+                out.emit(Event::RecordFailed { record, partition, exception });
+                if let Some(manager) = &mut self.transactions {
+                    manager.maybe_transition_to_error_state(exception, out);
+                }
+            }
+        }
+        while let Some((call_id, call)) = self.calls.pop_front() {
+            admitted = true;
+            self.begin_call(call_id, call, out);
+        }
+        admitted
+    }
+
+    /// A record that was said to be sent goes into a batch, or fails with the exception returned.
+    fn admit_late(&mut self, waiting: WaitingRecord, out: &mut Out) -> Option<Exception> {
+        let WaitingRecord { record, partition, bytes } = waiting;
+        if bytes > self.max_request_size {
+            return Some(Exception::new(ExceptionClass::RecordTooLargeException));
+        }
+        if let Some(manager) = &mut self.transactions
+            && let Err(exception) = manager.maybe_add_partition(partition)
+        {
+            return Some(exception);
+        }
+        let transactional = self.is_transactional();
+        self.accumulator.append(record, partition, bytes, transactional, out.now(), out.cause);
+        None
     }
 
     /// Makes a call; its end is told by [`Out::complete`].
     pub fn call(&mut self, call_id: CallId, call: ProducerCall, out: &mut Out) {
-        let kind = match call {
-            ProducerCall::Init => Call::Init,
-            ProducerCall::Begin => Call::Begin,
-            ProducerCall::Commit => Call::CommitTransaction,
-            ProducerCall::Abort => Call::AbortTransaction,
-            ProducerCall::Flush => Call::Flush,
-            ProducerCall::SendOffsets { .. } => Call::SendOffsets,
-            ProducerCall::Close { .. } => Call::Close,
-        };
-        out.emit(Event::CallBegan { call: kind });
+        out.emit(Event::CallBegan { call: call.call() });
+        if self.waiting.is_empty() || matches!(call, ProducerCall::Close { .. }) {
+            self.begin_call(call_id, call, out);
+        } else {
+            self.calls.push_back((call_id, call));
+        }
+        if !self.closed {
+            self.wake_at(out.now(), out);
+        }
+    }
+
+    fn begin_call(&mut self, call_id: CallId, call: ProducerCall, out: &mut Out) {
+        let kind = call.call();
         match call {
             ProducerCall::Flush => {
-                self.accumulator.flushing = true;
-                self.flushes.push(Flush { call_id, batches: self.accumulator.incomplete().collect() });
+                let mut batches = Vec::new();
+                self.accumulator.collect_incomplete(&mut batches, |_| true);
+                self.flushes.push(Flush { call_id, batches });
+                self.finish_flushes(out);
             }
+            ProducerCall::Close { .. } if self.closed => out.complete(call_id, kind, None),
             ProducerCall::Close { timeout } => {
                 self.closing = Some(Closing { call_id, deadline: out.now() + timeout });
-                if let Some(manager) = &mut self.transactions {
-                    manager.begin_abort_on_close(out);
-                }
+                self.give_up_waiting(out);
+                self.go_on_closing(out);
+            }
+            ProducerCall::SendOffsets { offsets, .. } if offsets.is_empty() => {
+                out.complete(call_id, kind, None);
             }
             ProducerCall::Init
             | ProducerCall::Begin
@@ -245,49 +387,123 @@ impl Producer {
                     _ => None,
                 };
                 let result = match &mut self.transactions {
-                    Some(manager) => manager.call(call_id, kind, offsets, out),
-                    None => Some(Some(Exception::new(ExceptionClass::IllegalStateException))),
+                    Some(manager) if !self.closed => manager.call(call_id, kind, offsets, out),
+                    _ => Some(Some(Exception::new(ExceptionClass::IllegalStateException))),
                 };
                 if let Some(exception) = result {
                     out.complete(call_id, kind, exception);
                 }
             }
         }
-        self.wake(out);
     }
 
-    pub(super) fn finish_flushes(&mut self, out: &mut Out) {
-        let mut index = 0;
-        while index < self.flushes.len() {
-            let waits = self.flushes[index].batches.iter().any(|id| self.accumulator.get(*id).is_some());
-            if waits {
-                index += 1;
-            } else {
-                let flush = self.flushes.remove(index);
-                out.complete(flush.call_id, Call::Flush, None);
+    /// Whether batches go out without lingering: a flush, a completing transaction or `close()` waits for them, or
+    /// memory is wanted.
+    pub(super) fn is_hurrying(&self) -> bool {
+        !self.flushes.is_empty()
+            || self.flushes_by_completion
+            || self.closing.is_some()
+            || !self.waiting.is_empty()
+    }
+
+    /// A batch that a flush waits for was split: it waits for the parts.
+    pub(super) fn flushes_wait_for_parts(&mut self, id: BatchId, parts: &[BatchId]) {
+        for flush in &mut self.flushes {
+            if flush.batches.contains(&id) {
+                flush.batches.extend_from_slice(parts);
             }
         }
-        self.accumulator.flushing = !self.flushes.is_empty();
     }
 
-    pub(super) fn go_on_closing(&mut self, out: &mut Out) {
-        let Some(Closing { call_id, deadline }) = self.closing else { return };
-        let busy = self.accumulator.has_incomplete()
-            || self.transactions.as_ref().is_some_and(|manager| manager.has_requests());
-        if busy && out.now() < deadline {
-            return;
+    /// Tells calls that wait how they ended.
+    pub(super) fn finish_calls(&mut self, out: &mut Out) {
+        if let Some(manager) = &mut self.transactions {
+            while let Some((call_id, call, exception)) = manager.take_result(out.now()) {
+                out.complete(call_id, call, exception);
+            }
         }
-        self.closing = None;
+        self.finish_flushes(out);
+        self.go_on_closing(out);
+    }
+
+    fn finish_flushes(&mut self, out: &mut Out) {
+        let accumulator = &self.accumulator;
+        self.flushes.retain(|flush| {
+            let waits = flush.batches.iter().any(|id| !accumulator.is_done(*id));
+            if !waits {
+                out.complete(flush.call_id, Call::Flush, None);
+            }
+            waits
+        });
+    }
+
+    /// `Sender.run` after `initiateClose`: everything handed over goes out first, then an open transaction is
+    /// aborted, then the connections are closed.
+    fn go_on_closing(&mut self, out: &mut Out) {
+        let Some(Closing { call_id, deadline }) = self.closing else { return };
+        if out.now() < deadline {
+            if self.accumulator.has_incomplete() {
+                return;
+            }
+            if let Some(manager) = &mut self.transactions
+                && manager.has_ongoing_transaction()
+            {
+                if !manager.is_completing() && !manager.has_pending_requests() {
+                    manager.begin_abort_on_close(out);
+                    self.wake_at(out.now(), out);
+                }
+                return;
+            }
+        }
         self.close_now(out);
         out.complete(call_id, Call::Close, None);
     }
 
     /// Ends at once: what is not done fails (`close(Duration.ZERO)`).
     pub fn close_now(&mut self, out: &mut Out) {
-        self.abort_batches(Exception::new(ExceptionClass::KafkaException), false, out);
+        if self.closed {
+            return;
+        }
+        let forced = Exception::new(ExceptionClass::KafkaException);
+        self.give_up_waiting(out);
+        if let Some(manager) = &mut self.transactions {
+            manager.finish_transition(Some(forced));
+            manager.finish_offsets(Some(forced));
+            while let Some((call_id, call, exception)) = manager.take_result(out.now()) {
+                out.complete(call_id, call, exception);
+            }
+        }
+        self.abort_batches(forced, false, out);
+        self.finish_flushes(out);
         self.network.close(out);
+        self.closing = None;
         self.closed = true;
         out.emit(Event::ClientClosed);
+    }
+
+    /// Records whose `send()` still blocks when the producer closes fail, and so do the calls after them.
+    fn give_up_waiting(&mut self, out: &mut Out) {
+        let exception = Exception::new(ExceptionClass::KafkaException);
+        while let Some(WaitingRecord { record, partition, .. }) = self.waiting.pop_front() {
+            self.unsettled -= 1;
+            out.emit(Event::RecordFailed { record, partition, exception });
+        }
+        while let Some((call_id, call)) = self.calls.pop_front() {
+            let exception = Exception::new(ExceptionClass::IllegalStateException);
+            out.complete(call_id, call.call(), Some(exception));
+        }
+    }
+
+    /// When the first thing that an application waits for has waited long enough.
+    pub(super) fn calls_deadline(&self) -> Time {
+        let call = self.transactions.as_ref().map_or(Time::NEVER, |manager| manager.call_deadline());
+        let closing = self.closing.map_or(Time::NEVER, |closing| closing.deadline);
+        let waiting = if self.waiting.is_empty() { Time::NEVER } else { self.waiting_since + self.max_block };
+        call.min(closing).min(waiting)
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// Records without an answer.

@@ -4,10 +4,10 @@ use super::config::{ClusterConfig, TopicConfig};
 use super::metadata::{BrokerImage, ClusterImage, PartitionImage};
 use super::out::Stage;
 use super::types::*;
-use crate::engine::script::{Setup, Topic};
+use crate::engine::script::{Record, Setup, Topic};
 use std::sync::Arc;
 
-/// Three brokers; the two internal topics and topic `t` with two partitions, all led by B1 at first.
+/// Three brokers; the two internal topics and topic `t` with two partitions.
 pub fn setup(cluster: ClusterConfig) -> Setup {
     let topic = |name: &str, partitions: u8, first: u8| Topic {
         name: name.into(),
@@ -27,7 +27,7 @@ pub fn setup(cluster: ClusterConfig) -> Setup {
         brokers: 3,
         topics: vec![topic("__consumer_offsets", 1, 0), topic("__transaction_state", 1, 1), topic("t", 2, 2)],
         applications: Vec::new(),
-        records: Vec::new(),
+        records: (0..200).map(|number| Record { name: format!("r{number}"), key: None }).collect(),
         transactional_ids: vec!["x".into()],
         groups: vec!["g".into()],
         instances: Vec::new(),
@@ -57,9 +57,13 @@ pub fn image(leaders: [(Option<BrokerId>, LeaderEpoch); 4], alive: &[u8]) -> Clu
     }
 }
 
-/// A recording stage for [`setup`], whose metadata version 0 has B1 lead everything.
+/// Who leads at first: B2 the last partition, B1 the others.
+pub const LEADERS: [(Option<BrokerId>, LeaderEpoch); 4] =
+    [(Some(BrokerId(1)), 0), (Some(BrokerId(1)), 0), (Some(BrokerId(1)), 0), (Some(BrokerId(2)), 0)];
+
+/// A recording stage for [`setup`], whose metadata has [`LEADERS`] as version 0.
 pub fn stage(setup: Setup) -> Stage {
     let mut stage = Stage::new(Arc::new(setup), true);
-    stage.arenas.images.push(image([(Some(BrokerId(1)), 0); 4], &[1, 2, 3]));
+    stage.arenas.images.push(image(LEADERS, &[1, 2, 3]));
     stage
 }
