@@ -539,3 +539,60 @@ fn concerns_lives(event: &Event) -> bool {
             | Event::PartitionChanged { .. }
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::testing::{P, Run, T, b, transactions_and_failover};
+
+    fn kinds_of(text: &str, then: impl FnOnce(&mut Run)) -> String {
+        let mut run = Run::new(&format!("kafka-guarantees 1\ntopic t replicas=B1,B2\n{text}\n"));
+        then(&mut run);
+        let run = run.finish();
+        let lanes = Lanes::new(run.story(), &Options::default());
+        lanes.list.iter().map(|lane| lane.short.as_str()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn lanes_stand_in_the_order_of_the_flow() {
+        let pending = |run: &mut Run| {
+            let (group, partition) = (GroupId(0), T);
+            run.at(1, b(3), Event::OffsetPending { group, partition, offset: 1, producer_id: 7 });
+        };
+        let init = |run: &mut Run| {
+            let transactional_id = Some(TransactionalId(0));
+            let transaction_timeout = crate::engine::sim::time::Span::ZERO;
+            let request = Request::InitProducerId { transactional_id, transaction_timeout, expected: None };
+            run.request(1, P, b(3), request);
+        };
+        let rows: [(&str, &dyn Fn(&mut Run), &str); 5] = [
+            ("consumer C group.id=g sink=insert\nproducer P", &|_| {}, "P B1 B2 B3 C S"),
+            ("producer P\nproducer Q", &|_| {}, "P Q B1 B2 B3"),
+            ("producer P transactional.id=x", &|_| {}, "P B1 B2 B3"),
+            ("producer P transactional.id=x", &init, "P B1 B2 B3 TC"),
+            ("producer P\nconsumer C group.id=g", &pending, "P B1 B2 B3 GC C"),
+        ];
+        for (text, then, wanted) in rows {
+            assert_eq!(kinds_of(text, then), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_failover_on_the_life_lines() {
+        let run = transactions_and_failover();
+        let lanes = Lanes::new(run.story(), &Options::default());
+        let lane = &lanes.list[lanes.of(LaneKind::Broker(BrokerId(1))).expect("B1")];
+        let lives: Vec<(u64, u64, Life)> =
+            lane.segments.iter().map(|segment| (segment.from.0, segment.to.0, segment.life)).collect();
+        assert_eq!(
+            lives,
+            [(0, 9000, Life::Alive), (9000, 20_000, Life::Down), (20_000, 21_000, Life::Alive)]
+        );
+        let roles: Vec<(u64, Role)> = lane.roles.iter().map(|change| (change.at.0, change.role)).collect();
+        assert_eq!(roles, [(0, Role::Leader(0)), (18_000, Role::OutOfSync)]);
+        let elected = lane.roles[1].entry.expect("a fact").0 as usize;
+        assert_eq!(lane.subtitle_at(elected), "leader · epoch 0");
+        assert_eq!(lane.subtitle_at(elected + 1), "not in sync");
+        assert_eq!(lane.life_at(elected), Life::Down);
+    }
+}

@@ -4,6 +4,9 @@
 //! - [`lanes`]: who stands where; life lines.
 //! - [`scale`]: time to place and back, with the stretches in which nothing happens folded.
 //! - [`timeline`]: the marks: arrows, log cells, discs, faults, notes. [`scene`] puts the three together.
+//! - [`state`]: everything at one instant. [`steps`]: where the playhead stops.
+//! - [`sentences`]: every fact in words; [`narration`]: those that tell the story, and the words behind each mark.
+//! - [`verdict`]: what became of the records, in words. [`text`]: a scene as plain text.
 //! - [`controls`]: what can be set, and what Kafka says to it.
 //! - [`figure`]: a run with everything that is asked of it again and again.
 //! - [`panel`]: the state at one instant as strips and lists of facts.

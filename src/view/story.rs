@@ -406,3 +406,42 @@ pub fn error_of(response: &Response, arenas: &Arenas) -> Option<ErrorCode> {
         | Response::BrokerHeartbeat { error, .. } => first(&mut std::iter::once(error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::testing::{P, Run, T, b, r};
+
+    /// What happens between the first and the second sending of a record, and the second's number.
+    #[test]
+    fn attempts_are_counted_until_the_application_has_its_answer() {
+        let failed =
+            Event::RecordFailed { record: r(0), partition: T, exception: ErrorCode::RequestTimedOut.into() };
+        let told = Event::RecordAcknowledged { record: r(0), partition: T, offset: 0 };
+        let restarted = Event::ClientStarted { application: ApplicationId(0), incarnation: 1 };
+        let again = Node::Client(ClientId(1));
+        let rows: [(&[(Node, Event)], Node, u32); 4] =
+            [(&[], P, 2), (&[(P, failed)], P, 1), (&[(P, told)], P, 1), (&[(again, restarted)], again, 1)];
+        for (between, sender, attempt) in rows {
+            let mut run = Run::new("kafka-guarantees 1\ntopic t replicas=B1\nproducer P\nP send r0\n");
+            run.at(0, P, Event::ClientStarted { application: ApplicationId(0), incarnation: 0 });
+            let batch = run.batch(&[0]);
+            run.at(1, P, Event::RecordSent { record: r(0), partition: T });
+            let first = run.produce(1, b(1), batch);
+            for (actor, event) in between {
+                run.at(2, *actor, *event);
+            }
+            let request = match run.trace.entries().iter().find_map(|entry| match entry.event {
+                Event::RequestSent { request, .. } => Some(request),
+                _ => None,
+            }) {
+                Some(request) => request,
+                None => unreachable!("just sent"),
+            };
+            let (second, _) = run.request(3, sender, b(1), request);
+            let run = run.finish();
+            let attempt_of = |message| run.index.journey(message).map(|journey| journey.attempt);
+            assert_eq!((attempt_of(first), attempt_of(second)), (Some(1), Some(attempt)), "{between:?}");
+        }
+    }
+}
