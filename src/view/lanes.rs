@@ -565,7 +565,9 @@ mod tests {
             let request = Request::InitProducerId { transactional_id, transaction_timeout, expected: None };
             run.request(1, P, b(3), request);
         };
-        let rows: [(&str, &dyn Fn(&mut Run), &str); 5] = [
+        /// Declarations, facts, lanes.
+        type Row<'a> = (&'a str, &'a dyn Fn(&mut Run), &'a str);
+        let rows: [Row; 5] = [
             ("consumer C group.id=g sink=insert\nproducer P", &|_| {}, "P B1 B2 B3 C S"),
             ("producer P\nproducer Q", &|_| {}, "P Q B1 B2 B3"),
             ("producer P transactional.id=x", &|_| {}, "P B1 B2 B3"),

@@ -420,7 +420,8 @@ mod tests {
         let told = Event::RecordAcknowledged { record: r(0), partition: T, offset: 0 };
         let restarted = Event::ClientStarted { application: ApplicationId(0), incarnation: 1 };
         let again = Node::Client(ClientId(1));
-        let rows: [(&[(Node, Event)], Node, u32); 4] =
+        type Row<'a> = (&'a [(Node, Event)], Node, u32);
+        let rows: [Row; 4] =
             [(&[], P, 2), (&[(P, failed)], P, 1), (&[(P, told)], P, 1), (&[(again, restarted)], again, 1)];
         for (between, sender, attempt) in rows {
             let mut run = Run::new("kafka-guarantees 1\ntopic t replicas=B1\nproducer P\nP send r0\n");
