@@ -1,6 +1,6 @@
 //! `cargo xtask serve | test`: set-up and chores, so that one command does it all.
 //!
-//! [`tools`] installs what is missing and uses what is there; [`serve`] and [`test`] are the two commands;
+//! [`tools`] installs what is missing and uses what is there; [`serve`](mod@serve) and [`test`](mod@test) are the two commands;
 //! [`command`] runs other programs.
 
 #[cfg(not(unix))]

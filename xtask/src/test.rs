@@ -53,6 +53,12 @@ const STEPS: &[Step] = &[
         advice: "Warnings are errors here; the lines above name them.",
     },
     Step {
+        name: "docs",
+        tools: &[],
+        words: &["cargo", "doc", "--locked", "--workspace", "--no-deps", "--quiet"],
+        advice: "Warnings are errors here, a link to nothing among them; the lines above name them.",
+    },
+    Step {
         name: "native-tests",
         tools: &[],
         words: &["cargo", "test", "--locked", "--workspace"],
@@ -154,6 +160,10 @@ fn prepared(step: &Step) -> Command {
             }
             // The runner's own 20 seconds are short for a machine that is busy.
             command.env("WASM_BINDGEN_TEST_TIMEOUT", "120");
+        }
+        // A link to a private item is shown as plain code, which is what it should be.
+        "docs" => {
+            command.env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private-intra-doc-links");
         }
         // Named one by one: what `node --test FOLDER` means depends on the version of Node.
         "end-to-end" => {

@@ -34,9 +34,9 @@ pub mod partition_change;
 pub mod partition_log;
 pub mod partitioner;
 pub mod producer;
+pub mod producer_id_manager;
 #[cfg(test)]
 mod producer_lab;
-pub mod producer_id_manager;
 pub mod producer_state;
 pub mod record;
 pub mod record_accumulator;
