@@ -2,7 +2,7 @@
 // needs and a list of @import does not give. Reads style/main.css, puts each imported sheet in its place, names
 // the result by its content (so that it can be cached for ever) and links it from the built index.html.
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const { TRUNK_STAGING_DIR: staging, TRUNK_SOURCE_DIR: source, TRUNK_PROFILE: profile } = process.env;
@@ -24,6 +24,10 @@ const main = sheet('main.css').replace(/\/\*[^]*?\*\//g, '');
 const names = [...main.matchAll(/@import "([a-z-]+\.css)";/g)].map(([, name]) => name);
 const rest = main.replace(/@import "[a-z-]+\.css";/g, '').trim();
 if (rest) throw new Error(`style/main.css may hold only lines like @import "tokens.css"; found: ${rest}`);
+
+const sheets = readdirSync(join(source, 'style')).filter((name) => name.endsWith('.css'));
+const forgotten = sheets.filter((name) => name !== 'main.css' && !names.includes(name));
+if (forgotten.length) throw new Error(`style/main.css doesn't import ${forgotten.join(', ')}`);
 
 const css = names.map(sheet).join('\n');
 const bundle = profile === 'release' ? shorten(css) : css;
