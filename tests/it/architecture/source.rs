@@ -12,6 +12,8 @@ pub struct Source {
     pub module: Vec<String>,
     /// Every path of this crate that it uses, as in `engine::sim::time::Time`, with its line.
     pub paths: Vec<(String, usize)>,
+    /// The modules in other files that it declares under `#[cfg(test)]`, as in `engine::kafka::testing`.
+    pub test_modules: Vec<String>,
     tokens: Vec<Token>,
 }
 
@@ -29,10 +31,11 @@ impl Source {
             Some((last, rest)) if last == "mod" => rest.to_vec(),
             _ => module,
         };
-        let is_test = module.iter().any(|part| part == "tests");
-        let tokens = if is_test { Vec::new() } else { without_tests(&tokens(text)) };
+        let mut test_modules = Vec::new();
+        let tokens = without_tests(&tokens(text), &mut test_modules);
+        let test_modules = test_modules.iter().map(|name| format!("{}::{name}", module.join("::"))).collect();
         let paths = paths(&tokens, &module);
-        Self { name: name.to_owned(), module, paths, tokens }
+        Self { name: name.to_owned(), module, paths, test_modules, tokens }
     }
 
     /// The lines where this sequence of tokens stands, which are separated by spaces.
@@ -143,8 +146,8 @@ fn skip_character(characters: &mut Peekable<Chars>) {
     }
 }
 
-/// The tokens without the items under `#[cfg(test)]`.
-fn without_tests(tokens: &[Token]) -> Vec<Token> {
+/// The tokens without the items under `#[cfg(test)]`, and the names of the modules in other files among those.
+fn without_tests(tokens: &[Token], test_modules: &mut Vec<String>) -> Vec<Token> {
     const ATTRIBUTE: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let mut kept = Vec::new();
     let mut rest = tokens;
@@ -152,7 +155,15 @@ fn without_tests(tokens: &[Token]) -> Vec<Token> {
         if rest.len() >= ATTRIBUTE.len()
             && ATTRIBUTE.iter().zip(rest).all(|(text, token)| token.text == *text)
         {
-            rest = &rest[ATTRIBUTE.len() + length_of_item(&rest[ATTRIBUTE.len()..])..];
+            let (_, from_item) = rest.split_at(ATTRIBUTE.len());
+            let (item, after) = from_item.split_at(length_of_item(from_item));
+            if let [.., keyword, name, end] = item
+                && keyword.text == "mod"
+                && end.text == ";"
+            {
+                test_modules.push(name.text.clone());
+            }
+            rest = after;
         } else {
             kept.push(first.clone());
             rest = others;
