@@ -16,6 +16,8 @@
 //!
 //! `tests/it/architecture` holds the source to this order, and the engine to its purity.
 
+#[cfg(not(target_arch = "wasm32"))]
+pub mod command_line;
 pub mod engine;
 pub mod scenario;
 pub mod view;

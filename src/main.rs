@@ -6,7 +6,7 @@ fn main() {
 }
 
 #[cfg(not(target_arch = "wasm32"))]
-fn main() {
-    eprintln!("The command-line runner is not written yet; `cargo xtask serve` opens the page.");
-    std::process::exit(2);
+fn main() -> std::process::ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    kafka_guarantees::command_line::run(&arguments)
 }

@@ -1,6 +1,13 @@
 //! The engine: a deterministic Kafka. Pure by construction (see the code map in `lib.rs`).
 
+pub mod application;
 pub mod kafka;
 pub mod ledger;
+pub mod observe;
+pub mod player;
+pub mod program;
+pub mod run;
 pub mod script;
 pub mod sim;
+pub mod wire;
+pub mod world;

@@ -2,4 +2,5 @@
 //! of the source against its own architecture.
 
 mod architecture;
+mod recordings;
 mod scenario_texts;

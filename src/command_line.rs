@@ -1,0 +1,200 @@
+//! The command-line runner: `run` and `presets`.
+//!
+//! Bad input ends with exit status 2 and one message that names the place. A closed pipe is no error.
+
+use crate::engine::observe::Observations;
+use crate::engine::run::{self, Run};
+use crate::engine::script::Setup;
+use crate::engine::world::RunError;
+use crate::scenario::{self, Problem};
+use crate::view::narration;
+use crate::view::scene::Options;
+use crate::view::story::{Index, Story};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::io::{self, ErrorKind, Read, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// How to call it.
+const USAGE: &str = "\
+usage: kafka-guarantees run FILE|PRESET|LINK|- [--json] [--trace]
+       kafka-guarantees presets
+
+run       runs a scenario: a text in a file, a preset by its name, a link of the page, or - for standard input
+  --json    prints the observations as JSON, with the keys of the recordings of a real Kafka
+  --trace   prints every fact of the trace, one a line
+presets   lists the presets";
+
+/// Bad input: what is printed, one message.
+struct BadInput(String);
+
+/// Runs the command line; `arguments` without the program's own name.
+pub fn run(arguments: &[String]) -> ExitCode {
+    match command(arguments, &mut io::stdout().lock()) {
+        Ok(Ok(code)) => code,
+        Ok(Err(BadInput(message))) => {
+            eprintln!("{message}");
+            ExitCode::from(2)
+        }
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("kafka-guarantees: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command(arguments: &[String], out: &mut impl Write) -> io::Result<Result<ExitCode, BadInput>> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["run", rest @ ..] => run_scenario(rest, out),
+        ["presets"] => {
+            for preset in scenario::presets::all() {
+                writeln!(out, "{:<36} {}", preset.id, preset.title)?;
+            }
+            Ok(Ok(ExitCode::SUCCESS))
+        }
+        ["help" | "--help" | "-h"] => {
+            writeln!(out, "{USAGE}")?;
+            Ok(Ok(ExitCode::SUCCESS))
+        }
+        [] => Ok(Err(BadInput(USAGE.to_string()))),
+        [other, ..] => Ok(Err(BadInput(format!("no command '{other}'\n{USAGE}")))),
+    }
+}
+
+fn run_scenario(words: &[&str], out: &mut impl Write) -> io::Result<Result<ExitCode, BadInput>> {
+    let (mut json, mut trace, mut source) = (false, false, None);
+    for word in words {
+        match *word {
+            "--json" => json = true,
+            "--trace" => trace = true,
+            option if option.starts_with("--") => {
+                return Ok(Err(BadInput(format!("no option '{option}': --json and --trace are known"))));
+            }
+            name if source.is_none() => source = Some(name),
+            more => return Ok(Err(BadInput(format!("one scenario at a time, found '{more}' as well")))),
+        }
+    }
+    let Some(source) = source else { return Ok(Err(BadInput(USAGE.to_string()))) };
+    let (id, text) = match read(source) {
+        Ok(read) => read,
+        Err(bad) => return Ok(Err(bad)),
+    };
+    let setup = match scenario::parse(&text) {
+        Ok(setup) => Arc::new(setup),
+        Err(problems) => return Ok(Err(BadInput(describe(source, &problems)))),
+    };
+    let run = run::run(&setup);
+    if trace {
+        for entry in run.world.stage.trace.entries() {
+            let cause = entry.cause.map_or(String::new(), |cause| format!(" because of {}", cause.0));
+            writeln!(out, "{} {} {:?}{cause}: {:?}", entry.id.0, entry.at, entry.actor, entry.event)?;
+        }
+    }
+    if json {
+        let answer = Answer { id: &id, kafka: "4.1.1", scenario_sha256: hash(&text), observed: run.observations() };
+        serde_json::to_writer_pretty(&mut *out, &answer).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else if !trace {
+        tell(&setup, &run, out)?;
+    }
+    Ok(match &run.error {
+        None => Ok(ExitCode::SUCCESS),
+        Some(error) => Err(BadInput(format!("{source}: {}", describe_error(&setup, error)))),
+    })
+}
+
+/// The observations of a run, as the recordings hold them.
+#[derive(Serialize)]
+struct Answer<'a> {
+    id: &'a str,
+    /// Whose behaviour is modelled.
+    kafka: &'a str,
+    scenario_sha256: String,
+    observed: Observations,
+}
+
+fn hash(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The scenario's name and text.
+fn read(source: &str) -> Result<(String, String), BadInput> {
+    if source == "-" {
+        let mut text = String::new();
+        io::stdin()
+            .take(scenario::limits::TEXT as u64 + 1)
+            .read_to_string(&mut text)
+            .map_err(|error| BadInput(format!("standard input: {error}")))?;
+        return Ok(("standard input".to_string(), text));
+    }
+    if let Some(preset) = scenario::presets::find(source) {
+        return Ok((preset.id.to_string(), preset.text.to_string()));
+    }
+    if let Some((_, address)) = source.split_once('#') {
+        let link = scenario::link::parse(address);
+        for warning in &link.warnings {
+            eprintln!("{warning}");
+        }
+        return Ok(("link".to_string(), link.scenario.to_text()));
+    }
+    let text = std::fs::read_to_string(source).map_err(|error| {
+        BadInput(format!("{source}: {error}; neither a file nor a preset (`kafka-guarantees presets` lists them)"))
+    })?;
+    let name = std::path::Path::new(source).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    Ok((name, text))
+}
+
+fn describe(source: &str, problems: &[Problem]) -> String {
+    let Some(first) = problems.first() else { return format!("{source}: cannot be read") };
+    let more = match problems.len() {
+        1 => String::new(),
+        n => format!(" (and {} more)", n - 1),
+    };
+    format!("{source}: {first}{more}")
+}
+
+fn describe_error(setup: &Setup, error: &RunError) -> String {
+    let place = |step: u32| {
+        let line = &setup.script[step as usize];
+        format!("line {}, '{}'", line.line, line.text)
+    };
+    match error {
+        RunError::GaveUp { step: Some(step), what } => format!("{}: gave up waiting for {what}", place(*step)),
+        RunError::GaveUp { step: None, what } => format!("gave up waiting for {what}"),
+        RunError::Impossible { step, why } => format!("{}: {why}", place(*step)),
+        RunError::TooLong => "the run does not come to an end".to_string(),
+    }
+}
+
+/// The story as sentences, and what came of it.
+fn tell(setup: &Setup, run: &Run, out: &mut impl Write) -> io::Result<()> {
+    let entries = run.world.stage.trace.entries();
+    let arenas = &run.world.stage.arenas;
+    let index = Index::new(setup, entries, arenas);
+    let story = Story { setup, entries, arenas, index: &index };
+    for line in narration::lines(story, &Options::default()) {
+        writeln!(out, "{:>12}  {}", line.at.to_string(), line.text)?;
+    }
+    let observed = run.observations();
+    writeln!(out)?;
+    for (record, answer) in &observed.producer_saw.0 {
+        writeln!(out, "{record}: {answer}")?;
+    }
+    writeln!(out, "the log, read uncommitted: {}", observed.log_read_uncommitted.join(" "))?;
+    if observed.log_read_committed != observed.log_read_uncommitted {
+        writeln!(out, "the log, read committed: {}", observed.log_read_committed.join(" "))?;
+    }
+    let verdict = &observed.verdict;
+    writeln!(
+        out,
+        "{} acknowledged and lost, {} reported failed and yet in the log, {} duplicates, {} pairs out of order",
+        verdict.acknowledged_lost, verdict.failed_yet_in_log, verdict.duplicates, verdict.reordered_pairs
+    )?;
+    if let [(_, skipped), (_, again)] = observed.consumer_verdict.0.as_slice() {
+        writeln!(out, "{skipped} never processed, {again} processed again")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,463 @@
+//! Plays the script: does its steps in order, waits for what they wait for, sets off the triggered
+//! ones, and brings the run to its end as the recorder does.
+
+mod calls;
+mod ending;
+mod steps;
+
+use super::application::{self, InHand};
+use super::kafka::config::{AutoOffsetReset, ConsumerConfig};
+use super::kafka::consumer::{Consumer, Subscription};
+use super::kafka::error::{Exception, ExceptionClass};
+use super::kafka::event::{ConnectionEnd, Event};
+use super::kafka::message::{Api, GroupMetadata, OffsetEntry};
+use super::kafka::network::{ActiveFault, Link, LinkEnds};
+use super::kafka::out::{CallId, Completion, What};
+use super::kafka::partitioner;
+use super::kafka::producer::{Producer, ProducerCall};
+use super::kafka::types::*;
+use super::script::*;
+use super::sim::time::{Span, Time};
+use super::sim::trace::EntryId;
+use super::world::{Client, ClientKind, RunError, World};
+
+/// A wait is given up after so long.
+const PATIENCE: Span = Span::seconds(60);
+/// Programs may go on for so long after the last step.
+const PROGRAMS_MAX: Span = Span::seconds(600);
+/// `poll N` and `drain` take no longer.
+const POLLING_MAX: Span = Span::seconds(9);
+
+/// An application's call and how it ended, in the order in which calls returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallOutcome {
+    /// The place of the step in `Setup::script`.
+    pub step: u32,
+    /// What it threw.
+    pub exception: Option<Exception>,
+}
+
+/// What a `read` step found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadOutcome {
+    /// The place of the step in `Setup::script`.
+    pub step: u32,
+    /// The records, in the order of the log.
+    pub records: Vec<RecordId>,
+}
+
+/// The state of playing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Player {
+    /// The next step in order.
+    next: u32,
+    /// The task that the steps in order wait for.
+    foreground: Option<u32>,
+    tasks: Vec<Task>,
+    calls_made: u32,
+    /// Commits whose callback has not run: (call, step).
+    callbacks: Vec<(CallId, u32)>,
+    pub calls: Vec<CallOutcome>,
+    pub reads: Vec<ReadOutcome>,
+    /// Triggered steps that have happened.
+    happened: Vec<u32>,
+    ending: Ending,
+    /// Records before this offset of the default topic's first partition were deleted on purpose.
+    pub deleted_before: Offset,
+    /// Programs have nothing left to do, or have been waited for long enough.
+    quiet: bool,
+    /// Something that waits may be able to go on.
+    stirred: bool,
+}
+
+/// The end of a run, in its order (scenario text, "The end").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Ending {
+    #[default]
+    NotYet,
+    JoiningBackground,
+    Settling,
+    Closing,
+    AwaitingReplicas,
+    LastLook,
+    Over,
+}
+
+#[derive(Clone, Debug)]
+struct Task {
+    /// The step that it carries out; none: a part of the ending.
+    step: Option<u32>,
+    deadline: Time,
+    activity: Activity,
+}
+
+#[derive(Clone, Debug)]
+enum Activity {
+    Done,
+    Sleeping,
+    /// A blocking call; quiet ones are observed only when they throw.
+    Calling {
+        client: ClientId,
+        call: CallId,
+        quiet: bool,
+    },
+    /// `poll N`: polls until so many are in hand.
+    Polling {
+        application: ApplicationId,
+        client: ClientId,
+        call: CallId,
+        want: usize,
+    },
+    /// One poll.
+    PollingOnce {
+        application: ApplicationId,
+        client: ClientId,
+        call: CallId,
+    },
+    Draining {
+        application: ApplicationId,
+        client: ClientId,
+        call: CallId,
+        idle: u32,
+    },
+    Looping {
+        application: ApplicationId,
+        client: ClientId,
+        call: CallId,
+    },
+    /// `halt` waits for the loop's last poll.
+    Halting {
+        application: ApplicationId,
+    },
+    Reading {
+        call: CallId,
+        idle: u32,
+        records: Vec<RecordId>,
+    },
+    /// A condition; then a pause.
+    Awaiting {
+        condition: Awaited,
+        then: Span,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Awaited {
+    Settled(ApplicationId),
+    Isr(TopicId, BrokerSet),
+    Leader(TopicId, Option<BrokerId>),
+    Replicas(TopicId),
+    AllReplicas,
+    Stopped(BrokerId),
+    Background,
+    Programs,
+}
+
+impl Player {
+    pub fn is_over(&self) -> bool {
+        self.ending == Ending::Over
+    }
+}
+
+impl World {
+    pub(crate) fn begin_script(&mut self) {
+        let setup = self.stage.setup.clone();
+        for (index, line) in setup.script.iter().enumerate() {
+            if let Trigger::At(at) = line.trigger {
+                self.start_timer_task(Some(index as u32), at);
+            }
+        }
+        for application in 0..setup.applications.len() {
+            self.begin_program(ApplicationId(application as u8));
+        }
+        self.player.stirred = true;
+        let task = self.new_task(None, Activity::Done);
+        self.stage.push(Time::ZERO, None, What::Task(task));
+    }
+
+    /// A triggered step waits for an instant.
+    fn start_timer_task(&mut self, step: Option<u32>, at: Time) {
+        let task = self.new_task(step, Activity::Sleeping);
+        self.player.tasks[task as usize].deadline = at;
+        self.stage.push(at, None, What::Task(task));
+    }
+
+    fn new_task(&mut self, step: Option<u32>, activity: Activity) -> u32 {
+        let deadline = self.stage.now + PATIENCE;
+        let task = Task { step, deadline, activity };
+        let free = self.player.tasks.iter().position(|task| matches!(task.activity, Activity::Done));
+        match free {
+            Some(index) => {
+                self.player.tasks[index] = task;
+                index as u32
+            }
+            None => {
+                self.player.tasks.push(task);
+                self.player.tasks.len() as u32 - 1
+            }
+        }
+    }
+
+    /// After every event: ends of calls, conditions, the next steps.
+    pub(crate) fn after_event(&mut self) {
+        while !self.stage.completions.is_empty() {
+            let handled = self.stage.completions.len();
+            for index in 0..handled {
+                let completion = self.stage.completions[index];
+                self.on_completion(completion);
+            }
+            // Completions that came meanwhile stand behind those that were handled.
+            let _ = self.stage.completions.drain(..handled);
+        }
+        self.on_messages_written();
+        self.resend_failed();
+        self.check_conditions();
+        if self.player.stirred {
+            self.player.stirred = false;
+            self.go_on();
+        }
+    }
+
+    // ---- the steps in order ----------------------------------------------------------------
+
+    fn go_on(&mut self) {
+        let setup = self.stage.setup.clone();
+        while self.player.foreground.is_none() && self.player.ending == Ending::NotYet {
+            let index = self.player.next;
+            let Some(line) = setup.script.get(index as usize) else {
+                if self.player.quiet {
+                    self.begin_ending();
+                } else {
+                    let task = self.await_condition(None, Awaited::Programs, Span::ZERO);
+                    self.player.foreground = Some(task);
+                    self.player.quiet = true;
+                }
+                return;
+            };
+            self.player.next += 1;
+            if line.trigger != Trigger::InOrder {
+                continue;
+            }
+            let task = self.do_step(index, &line.step, None);
+            if line.background {
+                // The recorder gives a background step 40 ms before it goes on.
+                self.player.foreground = Some(self.sleep(None, Span::millis(40)));
+            } else {
+                self.player.foreground = task;
+            }
+        }
+    }
+
+    fn sleep(&mut self, step: Option<u32>, span: Span) -> u32 {
+        let task = self.new_task(step, Activity::Sleeping);
+        let at = self.stage.now + span;
+        self.player.tasks[task as usize].deadline = at;
+        self.stage.push(at, None, What::Task(task));
+        task
+    }
+
+    fn finish_task(&mut self, task: u32) {
+        let state = &mut self.player.tasks[task as usize];
+        state.activity = Activity::Done;
+        let step = state.step.take();
+        if self.player.foreground == Some(task) {
+            self.player.foreground = None;
+        }
+        self.player.stirred = true;
+        if let Some(step) = step {
+            self.stage.emit(Node::Script, None, Event::StepEnded { step });
+        }
+    }
+
+    /// A task's instant has come.
+    pub(crate) fn wake_task(&mut self, task: u32) {
+        let Some(state) = self.player.tasks.get(task as usize) else { return };
+        if state.deadline > self.stage.now {
+            return;
+        }
+        match state.activity {
+            Activity::Sleeping => {
+                let triggered = state.step.filter(|step| {
+                    matches!(self.stage.setup.script[*step as usize].trigger, Trigger::At(_))
+                        && !self.player.happened.contains(step)
+                });
+                if let Some(step) = triggered {
+                    self.player.tasks[task as usize].activity = Activity::Done;
+                    self.player.tasks[task as usize].step = None;
+                    self.set_off(step, None);
+                } else if self.player.ending > Ending::NotYet && state.step.is_none() {
+                    self.finish_task(task);
+                    self.go_on_ending();
+                } else {
+                    self.finish_task(task);
+                }
+            }
+            Activity::Awaiting { condition, .. } => self.give_up(task, condition),
+            _ => {}
+        }
+    }
+
+    fn give_up(&mut self, task: u32, condition: Awaited) {
+        let step = self.player.tasks[task as usize].step;
+        match condition {
+            // A program that never comes to rest, and steps in the background, do not keep the end waiting.
+            Awaited::Programs => return self.finish_task(task),
+            Awaited::Background => {
+                self.finish_task(task);
+                return self.go_on_ending();
+            }
+            _ => {}
+        }
+        let topic = |id: TopicId| self.stage.setup.topics[usize::from(id.0)].name.clone();
+        let what = match condition {
+            Awaited::Settled(application) => {
+                format!("{} settled", self.stage.setup.applications[usize::from(application.0)].name)
+            }
+            Awaited::Isr(id, isr) => format!("isr {} = {isr}", topic(id)),
+            Awaited::Leader(id, Some(leader)) => format!("leader {} = {leader}", topic(id)),
+            Awaited::Leader(id, None) => format!("leader {} = none", topic(id)),
+            Awaited::Replicas(id) => format!("replicas {}", topic(id)),
+            Awaited::AllReplicas => "all replicas in sync at the end".to_string(),
+            Awaited::Stopped(broker) => format!("the clean stop of {broker}"),
+            Awaited::Background | Awaited::Programs => unreachable!("handled above"),
+        };
+        self.fail(RunError::GaveUp { step, what });
+    }
+
+    fn check_conditions(&mut self) {
+        for task in 0..self.player.tasks.len() {
+            let Activity::Awaiting { condition, then } = self.player.tasks[task].activity else { continue };
+            if !self.holds(condition) {
+                continue;
+            }
+            let at = self.stage.now + then;
+            let state = &mut self.player.tasks[task];
+            state.activity = Activity::Sleeping;
+            state.deadline = at;
+            self.stage.push(at, None, What::Task(task as u32));
+        }
+        if !self.stage.setup.script.is_empty() {
+            self.check_triggers();
+        }
+    }
+
+    fn holds(&self, condition: Awaited) -> bool {
+        let whole = |topic: TopicId| {
+            self.partitions_of(topic).all(|partition| {
+                let image = self.image().partition(partition);
+                image.leader.is_some() && image.isr.len() == image.replicas().count()
+            })
+        };
+        let first = |topic: TopicId| {
+            self.image().partition(self.stage.setup.topics[usize::from(topic.0)].first_partition)
+        };
+        match condition {
+            Awaited::Settled(application) => self.unsettled(application) == 0,
+            Awaited::Isr(topic, isr) => first(topic).isr == isr,
+            Awaited::Leader(topic, leader) => first(topic).leader == leader,
+            Awaited::Replicas(topic) => whole(topic),
+            Awaited::AllReplicas => {
+                (2..self.stage.setup.topics.len()).all(|topic| whole(TopicId(topic as u8)))
+            }
+            Awaited::Stopped(broker) => !self.brokers[broker.index()].is_running(),
+            Awaited::Programs => {
+                self.programs_are_quiet()
+                    && !self.player.tasks.iter().any(|task| self.waits_for_trigger(task))
+            }
+            Awaited::Background => !self.player.tasks.iter().any(|task| {
+                task.step.is_some()
+                    && !matches!(task.activity, Activity::Done | Activity::Looping { .. })
+                    && !self.waits_for_trigger(task)
+            }),
+        }
+    }
+
+    fn waits_for_trigger(&self, task: &Task) -> bool {
+        matches!(task.activity, Activity::Sleeping)
+            && task.step.is_some_and(|step| {
+                matches!(self.stage.setup.script[step as usize].trigger, Trigger::At(_))
+                    && !self.player.happened.contains(&step)
+            })
+    }
+
+    /// The partitions of a topic.
+    pub fn partitions_of(&self, topic: TopicId) -> impl Iterator<Item = PartitionId> {
+        let topic = &self.stage.setup.topics[usize::from(topic.0)];
+        let first = topic.first_partition.0;
+        (first..first + topic.config.partitions).map(PartitionId)
+    }
+
+    /// Records of an application that have no answer yet; those of crashed instances have none to get.
+    fn unsettled(&self, application: ApplicationId) -> usize {
+        self.clients
+            .iter()
+            .filter(|client| client.application == Some(application) && client.alive)
+            .map(|client| match &client.kind {
+                ClientKind::Producer(producer) => producer.unsettled(),
+                ClientKind::Consumer(_) => 0,
+            })
+            .sum()
+    }
+
+    // ---- triggered steps ---------------------------------------------------------------------
+
+    fn check_triggers(&mut self) {
+        for index in 0..self.stage.setup.script.len() {
+            let Trigger::When(condition) = self.stage.setup.script[index].trigger else { continue };
+            let step = index as u32;
+            if self.player.happened.contains(&step) {
+                continue;
+            }
+            let met = self.holds(match condition {
+                Condition::Isr(topic, isr) => Awaited::Isr(topic, isr),
+                Condition::Leader(topic, leader) => Awaited::Leader(topic, leader),
+            });
+            if met {
+                self.set_off(step, None);
+            }
+        }
+    }
+
+    fn set_off(&mut self, step: u32, cause: Option<EntryId>) {
+        if self.player.ending > Ending::JoiningBackground || self.player.happened.contains(&step) {
+            return;
+        }
+        self.player.happened.push(step);
+        let setup = self.stage.setup.clone();
+        self.do_step(step, &setup.script[step as usize].step, cause);
+    }
+
+    /// A program has reached a point for the `number`-th time.
+    pub(crate) fn on_point(&mut self, application: ApplicationId, point: ProgramPoint, number: u32) {
+        for index in 0..self.stage.setup.script.len() {
+            if self.stage.setup.script[index].trigger == (Trigger::Point { application, point, number }) {
+                self.set_off(index as u32, None);
+            }
+        }
+    }
+
+    /// A client's message passes.
+    pub(crate) fn on_message(
+        &mut self,
+        client: ClientId,
+        api: Api,
+        number: u32,
+        direction: Direction,
+        cause: Option<EntryId>,
+    ) {
+        let Some(application) = self.clients[usize::from(client.0)].application else { return };
+        for index in 0..self.stage.setup.script.len() {
+            let trigger = self.stage.setup.script[index].trigger;
+            if trigger == (Trigger::Message { application, api, number, direction }) {
+                self.set_off(index as u32, cause);
+            }
+        }
+    }
+
+    /// Responses that were written since: those that a step waits for set it off.
+    pub(crate) fn on_messages_written(&mut self) {
+        while let Some((client, api, number)) = self.stage.written.pop() {
+            self.on_message(client, api, number, Direction::Response, None);
+        }
+    }
+}

@@ -1,0 +1,529 @@
+//! Doing a step.
+
+use super::*;
+
+impl World {
+    /// Does a step; returns the task that goes on with it, if it takes time.
+    pub(super) fn do_step(&mut self, index: u32, step: &Step, cause: Option<EntryId>) -> Option<u32> {
+        self.stage.emit(Node::Script, cause, Event::StepBegan { step: index });
+        match step {
+            Step::Client { application, action } => self.client_step(index, *application, action),
+            Step::Broker { broker, action } => self.broker_step(index, *broker, *action),
+            Step::Topic { topic, action } => self.topic_step(index, *topic, *action),
+            Step::Link { link, action } => self.link_step(index, *link, *action),
+            Step::Fault(fault) => {
+                let client = self.client_of(fault.application);
+                self.stage.network.faults.push(ActiveFault { fault: *fault, client });
+                None
+            }
+            Step::Release { application, api } => {
+                let client = self.client_of(*application);
+                self.stage.network.faults.retain(|active| {
+                    active.client != client
+                        || active.fault.api != *api
+                        || active.fault.effect != FaultEffect::Hold
+                        || active.fault.after.is_some()
+                });
+                self.stage.recheck();
+                None
+            }
+            Step::Read { topic, isolation_level, .. } => {
+                Some(self.begin_read(index, *topic, *isolation_level))
+            }
+            Step::Wait(wait) => {
+                let (condition, then) = match *wait {
+                    Wait::For(span) => return Some(self.sleep(Some(index), span)),
+                    Wait::Until(at) => return Some(self.sleep(Some(index), at.since(self.stage.now))),
+                    Wait::Settled(application) => {
+                        self.client_of(application);
+                        (Awaited::Settled(application), Span::millis(15))
+                    }
+                    Wait::Isr(topic, isr) => (Awaited::Isr(topic, isr), Span::millis(500)),
+                    Wait::Leader(topic, leader) => (Awaited::Leader(topic, leader), Span::millis(20)),
+                    Wait::Replicas(topic) => (Awaited::Replicas(topic), Span::millis(20)),
+                };
+                Some(self.await_condition(Some(index), condition, then))
+            }
+        }
+    }
+
+    pub(super) fn await_condition(&mut self, step: Option<u32>, condition: Awaited, then: Span) -> u32 {
+        let task = self.new_task(step, Activity::Awaiting { condition, then });
+        let patience = if condition == Awaited::Programs { PROGRAMS_MAX } else { PATIENCE };
+        let deadline = self.stage.now + patience;
+        self.player.tasks[task as usize].deadline = deadline;
+        self.stage.push(deadline, None, What::Task(task));
+        task
+    }
+
+    /// The client instance of an application; its first one starts when it is first named.
+    pub(crate) fn client_of(&mut self, application: ApplicationId) -> ClientId {
+        match self.applications[usize::from(application.0)].client {
+            Some(client) => client,
+            None => self.start_client(application),
+        }
+    }
+
+    /// Starts a new instance of an application's client.
+    pub(crate) fn start_client(&mut self, application: ApplicationId) -> ClientId {
+        let id = ClientId(self.clients.len() as u16);
+        let setup = self.stage.setup.clone();
+        let kind = match &setup.applications[usize::from(application.0)].client {
+            ClientConfig::Producer(_) => ClientKind::Producer(Producer::new(id, application, &setup)),
+            ClientConfig::Consumer { config, topic, .. } => {
+                let partitions = self.partitions_of(*topic).collect();
+                ClientKind::Consumer(Consumer::new(
+                    id,
+                    Subscription::Group(partitions),
+                    config.clone(),
+                    &setup,
+                ))
+            }
+        };
+        let state = &mut self.applications[usize::from(application.0)];
+        state.incarnations += 1;
+        state.client = Some(id);
+        state.in_hand.clear();
+        let incarnation = state.incarnations;
+        self.clients.push(Client { application: Some(application), incarnation, alive: true, kind });
+        let started =
+            self.stage.emit(Node::Client(id), None, Event::ClientStarted { application, incarnation });
+        self.start_instance(id, started);
+        id
+    }
+
+    pub(super) fn start_instance(&mut self, id: ClientId, cause: Option<EntryId>) {
+        let mut out = self.stage.out(Node::Client(id), cause);
+        match &mut self.clients[usize::from(id.0)].kind {
+            ClientKind::Producer(producer) => producer.start(&mut out),
+            ClientKind::Consumer(consumer) => consumer.start(&mut out),
+        }
+    }
+
+    pub(crate) fn next_call(&mut self) -> CallId {
+        self.player.calls_made += 1;
+        CallId(self.player.calls_made)
+    }
+
+    pub(super) fn call_task(&mut self, step: u32, client: ClientId, call: CallId, quiet: bool) -> u32 {
+        self.new_task(Some(step), Activity::Calling { client, call, quiet })
+    }
+
+    /// Calls an application's producer.
+    pub(crate) fn producer_call(&mut self, client: ClientId, call: CallId, what: ProducerCall) {
+        if !self.clients[usize::from(client.0)].alive {
+            return;
+        }
+        let ClientKind::Producer(producer) = &mut self.clients[usize::from(client.0)].kind else { return };
+        producer.call(call, what, &mut self.stage.out(Node::Client(client), None));
+    }
+
+    /// Polls with an application's consumer.
+    pub(crate) fn poll(&mut self, client: ClientId, timeout: Span) -> CallId {
+        let call = self.next_call();
+        if self.clients[usize::from(client.0)].alive
+            && let ClientKind::Consumer(consumer) = &mut self.clients[usize::from(client.0)].kind
+        {
+            consumer.poll(call, timeout, &mut self.stage.out(Node::Client(client), None));
+        }
+        call
+    }
+
+    /// What the last poll returned goes into the application's hand; returns how many they are.
+    pub(crate) fn take_in_hand(&mut self, application: ApplicationId, client: ClientId) -> usize {
+        let ClientKind::Consumer(consumer) = &mut self.clients[usize::from(client.0)].kind else { return 0 };
+        let hand = &mut self.applications[usize::from(application.0)].in_hand;
+        let before = hand.len();
+        hand.extend(consumer.take_polled().map(|(record, partition, offset)| InHand {
+            record,
+            partition,
+            offset,
+        }));
+        hand.len() - before
+    }
+
+    /// Processes the next record in hand.
+    pub(crate) fn process_next(&mut self, application: ApplicationId) -> bool {
+        let state = &mut self.applications[usize::from(application.0)];
+        let Some(item) = state.in_hand.pop_front() else { return false };
+        application::process(&mut self.stage, state, application, item);
+        true
+    }
+
+    /// Hands a record to an application's producer.
+    pub(crate) fn send(
+        &mut self,
+        client: ClientId,
+        record: RecordId,
+        topic: TopicId,
+        partition: Option<PartitionId>,
+        size: u32,
+    ) -> bool {
+        let partition = partition.unwrap_or_else(|| self.partition_for(record, topic));
+        let state = &mut self.clients[usize::from(client.0)];
+        let result = match (&mut state.kind, state.alive) {
+            (ClientKind::Producer(producer), true) => {
+                producer.send(record, partition, size, &mut self.stage.out(Node::Client(client), None))
+            }
+            _ => Err(Exception::new(ExceptionClass::IllegalStateException)),
+        };
+        if let Err(exception) = result {
+            self.stage.emit(Node::Client(client), None, Event::SendThrew { record, exception });
+        }
+        result.is_ok()
+    }
+
+    pub(super) fn partition_for(&self, record: RecordId, topic: TopicId) -> PartitionId {
+        let topic = &self.stage.setup.topics[usize::from(topic.0)];
+        let key = self.stage.setup.records[record.0 as usize].key.as_deref();
+        let index =
+            key.map_or(0, |key| partitioner::partition_for_key(key.as_bytes(), topic.config.partitions));
+        PartitionId(topic.first_partition.0 + index)
+    }
+
+    pub(super) fn client_step(
+        &mut self,
+        index: u32,
+        application: ApplicationId,
+        action: &ClientAction,
+    ) -> Option<u32> {
+        if *action == ClientAction::Restart {
+            self.start_client(application);
+            self.begin_program(application);
+            return None;
+        }
+        let client = self.client_of(application);
+        let node = Node::Client(client);
+        let call = self.next_call();
+        match action {
+            ClientAction::Send { records, partition, topic, size } => {
+                for record in records {
+                    self.send(client, *record, *topic, *partition, *size);
+                }
+                None
+            }
+            ClientAction::Init => Some(self.call_producer(index, client, call, ProducerCall::Init, false)),
+            ClientAction::Begin => Some(self.call_producer(index, client, call, ProducerCall::Begin, false)),
+            ClientAction::CommitTransaction => {
+                Some(self.call_producer(index, client, call, ProducerCall::Commit, false))
+            }
+            ClientAction::AbortTransaction => {
+                Some(self.call_producer(index, client, call, ProducerCall::Abort, false))
+            }
+            ClientAction::Flush => Some(self.call_producer(index, client, call, ProducerCall::Flush, true)),
+            ClientAction::SendOffsets { consumer, offset, group_id_only } => {
+                let call_kind = self.offsets_call(*consumer, *offset, *group_id_only);
+                Some(self.call_producer(index, client, call, call_kind, false))
+            }
+            ClientAction::Poll { records } => {
+                let want = self.applications[usize::from(application.0)].in_hand.len() + *records as usize;
+                let call = self.poll(client, Span::millis(50));
+                let task = self.new_task(Some(index), Activity::Polling { application, client, call, want });
+                self.player.tasks[task as usize].deadline = self.stage.now + POLLING_MAX;
+                Some(task)
+            }
+            ClientAction::PollOnce => {
+                let call = self.poll(client, Span::millis(300));
+                Some(self.new_task(Some(index), Activity::PollingOnce { application, client, call }))
+            }
+            ClientAction::Process { records } => {
+                for _ in 0..records.unwrap_or(u32::MAX) {
+                    if !self.process_next(application) {
+                        break;
+                    }
+                }
+                None
+            }
+            ClientAction::CommitSync { offset } => {
+                let task = self.call_task(index, client, call, false);
+                if self.clients[usize::from(client.0)].alive
+                    && let ClientKind::Consumer(consumer) = &mut self.clients[usize::from(client.0)].kind
+                {
+                    consumer.commit_sync(call, *offset, &mut self.stage.out(node, None));
+                }
+                Some(task)
+            }
+            ClientAction::CommitAsync => {
+                self.player.callbacks.push((call, index));
+                if self.clients[usize::from(client.0)].alive
+                    && let ClientKind::Consumer(consumer) = &mut self.clients[usize::from(client.0)].kind
+                {
+                    consumer.commit_async(call, &mut self.stage.out(node, None));
+                }
+                let call = self.poll(client, Span::millis(300));
+                Some(self.new_task(Some(index), Activity::PollingOnce { application, client, call }))
+            }
+            ClientAction::Seek { offset } => {
+                self.applications[usize::from(application.0)].in_hand.clear();
+                let partition = self.consumer_partition(application);
+                if let ClientKind::Consumer(consumer) = &mut self.clients[usize::from(client.0)].kind {
+                    consumer.seek(partition, *offset, &mut self.stage.out(node, None));
+                }
+                None
+            }
+            ClientAction::Drain => {
+                let call = self.poll(client, Span::millis(200));
+                let activity = Activity::Draining { application, client, call, idle: 1 };
+                let task = self.new_task(Some(index), activity);
+                self.player.tasks[task as usize].deadline = self.stage.now + POLLING_MAX;
+                Some(task)
+            }
+            ClientAction::Loop => {
+                self.applications[usize::from(application.0)].looping = true;
+                let call = self.poll(client, Span::millis(50));
+                self.new_task(Some(index), Activity::Looping { application, client, call });
+                None
+            }
+            ClientAction::Halt => {
+                self.applications[usize::from(application.0)].looping = false;
+                let going = self.player.tasks.iter().any(|task| {
+                    matches!(task.activity, Activity::Looping { application: looping, .. } if looping == application)
+                });
+                going.then(|| self.new_task(Some(index), Activity::Halting { application }))
+            }
+            ClientAction::Close => {
+                let task = self.call_task(index, client, call, true);
+                self.close_client(client, call);
+                Some(task)
+            }
+            ClientAction::Crash => {
+                self.crash_client(client);
+                Some(self.sleep(Some(index), Span::millis(150)))
+            }
+            ClientAction::Pause => {
+                self.stage.emit(node, None, Event::ClientPaused);
+                self.pause(node);
+                None
+            }
+            ClientAction::Resume => {
+                self.stage.emit(node, None, Event::ClientResumed);
+                self.resume(node);
+                None
+            }
+            ClientAction::Restart => unreachable!("done above"),
+        }
+    }
+
+    pub(super) fn call_producer(
+        &mut self,
+        index: u32,
+        client: ClientId,
+        call: CallId,
+        what: ProducerCall,
+        quiet: bool,
+    ) -> u32 {
+        let task = self.call_task(index, client, call, quiet);
+        self.producer_call(client, call, what);
+        task
+    }
+
+    /// `sendOffsetsToTransaction` with an application's consumer.
+    pub(crate) fn offsets_call(
+        &mut self,
+        consumer: ApplicationId,
+        offset: Offset,
+        group_id_only: bool,
+    ) -> ProducerCall {
+        let client = self.client_of(consumer);
+        let partition = self.consumer_partition(consumer);
+        let mut member = match &self.clients[usize::from(client.0)].kind {
+            ClientKind::Consumer(consumer) => consumer.group_metadata(),
+            ClientKind::Producer(_) => unreachable!("the scenario's validation sees to it"),
+        };
+        if group_id_only {
+            member = GroupMetadata { group: member.group, generation: -1, member: None, instance: None };
+        }
+        let entry = OffsetEntry { partition, offset, leader_epoch: -1 };
+        let offsets = self.stage.arenas.offsets.list([entry]);
+        ProducerCall::SendOffsets { member, offsets }
+    }
+
+    /// The first partition of a consumer's topic.
+    pub(crate) fn consumer_partition(&self, application: ApplicationId) -> PartitionId {
+        match &self.stage.setup.applications[usize::from(application.0)].client {
+            ClientConfig::Consumer { topic, .. } => {
+                self.stage.setup.topics[usize::from(topic.0)].first_partition
+            }
+            ClientConfig::Producer(_) => PartitionId::DEFAULT,
+        }
+    }
+
+    pub(super) fn close_client(&mut self, client: ClientId, call: CallId) {
+        if !self.clients[usize::from(client.0)].alive {
+            return;
+        }
+        let mut out = self.stage.out(Node::Client(client), None);
+        match &mut self.clients[usize::from(client.0)].kind {
+            ClientKind::Producer(producer) => {
+                producer.call(call, ProducerCall::Close { timeout: Span::seconds(5) }, &mut out);
+            }
+            ClientKind::Consumer(consumer) => consumer.close(call, Span::seconds(2), &mut out),
+        }
+    }
+
+    /// A client's process dies: it observes nothing more.
+    pub(crate) fn crash_client(&mut self, client: ClientId) {
+        if !self.clients[usize::from(client.0)].alive {
+            return;
+        }
+        self.stage.emit(Node::Client(client), None, Event::ClientCrashed);
+        self.clients[usize::from(client.0)].alive = false;
+        self.process_ended(Node::Client(client));
+        if let Some(application) = self.clients[usize::from(client.0)].application {
+            self.applications[usize::from(application.0)].looping = false;
+            self.program_ended(application);
+        }
+        for task in 0..self.player.tasks.len() {
+            let state = &mut self.player.tasks[task];
+            let concerned = match state.activity {
+                Activity::Calling { client: of, .. }
+                | Activity::Polling { client: of, .. }
+                | Activity::PollingOnce { client: of, .. }
+                | Activity::Draining { client: of, .. }
+                | Activity::Looping { client: of, .. } => of == client,
+                _ => false,
+            };
+            if concerned {
+                self.finish_task(task as u32);
+            }
+        }
+    }
+
+    pub(super) fn broker_step(&mut self, index: u32, broker: BrokerId, action: BrokerAction) -> Option<u32> {
+        let node = Node::Broker(broker);
+        let running = self.brokers[broker.index()].is_running();
+        let default_topic: PartitionSet = self.partitions_of(TopicId(2)).collect();
+        match action {
+            BrokerAction::Kill if running => {
+                self.stage.emit(node, None, Event::BrokerKilled);
+                self.brokers[broker.index()].kill(&mut self.stage.out(node, None));
+                self.process_ended(node);
+            }
+            BrokerAction::LosePower { flushed } if running => {
+                self.stage.emit(node, None, Event::BrokerLostPower);
+                self.brokers[broker.index()].lose_power(
+                    default_topic,
+                    flushed,
+                    &mut self.stage.out(node, None),
+                );
+                self.process_ended(node);
+            }
+            BrokerAction::Start if !running => {
+                self.process_started(node);
+                self.stage.emit(node, None, Event::BrokerStarted);
+                self.brokers[broker.index()].start(&mut self.stage.out(node, None));
+            }
+            BrokerAction::Stop if running => {
+                self.stage.emit(node, None, Event::BrokerStopping);
+                self.brokers[broker.index()].stop(&mut self.stage.out(node, None));
+                return Some(self.await_condition(Some(index), Awaited::Stopped(broker), Span::ZERO));
+            }
+            BrokerAction::Wipe if !running => {
+                self.brokers[broker.index()].wipe(default_topic, &mut self.stage.out(node, None));
+            }
+            BrokerAction::Wipe => {
+                let why = format!("{broker} runs: its files can be wiped only while it is down");
+                self.fail(RunError::Impossible { step: index, why });
+            }
+            BrokerAction::Pause => {
+                self.stage.emit(node, None, Event::BrokerPaused);
+                self.pause(node);
+            }
+            BrokerAction::Resume => {
+                self.stage.emit(node, None, Event::BrokerResumed);
+                self.resume(node);
+            }
+            // Killing what is down, starting what runs: nothing to do.
+            BrokerAction::Kill
+            | BrokerAction::LosePower { .. }
+            | BrokerAction::Start
+            | BrokerAction::Stop => {}
+        }
+        None
+    }
+
+    pub(super) fn topic_step(&mut self, index: u32, topic: TopicId, action: TopicAction) -> Option<u32> {
+        let partitions: PartitionSet = self.partitions_of(topic).collect();
+        match action {
+            TopicAction::MoveLeader { to } => {
+                for partition in partitions.iter() {
+                    self.controller.move_leader(partition, to, &mut self.stage.out(Node::Controller, None));
+                }
+                // On the real cluster reassignment and election take about half a second.
+                Some(self.await_condition(Some(index), Awaited::Leader(topic, Some(to)), Span::millis(300)))
+            }
+            TopicAction::SetMinInsyncReplicas(value) => {
+                self.stage.emit(Node::Script, None, Event::TopicMinInsyncReplicasSet { topic, value });
+                let mut out = self.stage.out(Node::Controller, None);
+                self.controller.set_min_insync_replicas(partitions, value, &mut out);
+                Some(self.sleep(Some(index), Span::millis(500)))
+            }
+            TopicAction::SetUncleanLeaderElection(on) => {
+                let mut out = self.stage.out(Node::Controller, None);
+                self.controller.set_unclean_leader_election(partitions, on, &mut out);
+                Some(self.sleep(Some(index), Span::millis(500)))
+            }
+            TopicAction::DeleteRecords { before } => {
+                let partition = self.stage.setup.topics[usize::from(topic.0)].first_partition;
+                if partition == PartitionId::DEFAULT {
+                    self.player.deleted_before = before;
+                }
+                let leader = self.image().partition(partition).leader?;
+                let mut out = self.stage.out(Node::Broker(leader), None);
+                self.brokers[leader.index()].delete_records(partition, before, &mut out);
+                Some(self.sleep(Some(index), Span::millis(20)))
+            }
+        }
+    }
+
+    pub(super) fn link_step(&mut self, index: u32, ends: LinkEnds, action: LinkAction) -> Option<u32> {
+        let client = match ends {
+            LinkEnds::Client(application, _) => Some(self.client_of(application)),
+            LinkEnds::Replication { .. } | LinkEnds::Controller(_) => None,
+        };
+        let link = Link { ends, client };
+        match action {
+            LinkAction::Hold => {
+                self.stage.emit(Node::Script, None, Event::LinkHeld { link: ends });
+                self.stage.network.held_links.push(link);
+                Some(self.sleep(Some(index), Span::millis(60)))
+            }
+            LinkAction::Open => {
+                self.stage.emit(Node::Script, None, Event::LinkOpened { link: ends });
+                self.stage.network.held_links.retain(|held| held.ends != ends);
+                self.stage.recheck();
+                None
+            }
+            LinkAction::Cut => {
+                let cause = self.stage.emit(Node::Script, None, Event::LinkCut { link: ends });
+                let connections: Vec<_> = self.stage.network.of_link(link).collect();
+                for connection in connections {
+                    self.stage.cut(connection, ConnectionEnd::Cut, cause);
+                }
+                None
+            }
+        }
+    }
+
+    pub(super) fn begin_read(&mut self, index: u32, topic: TopicId, isolation_level: IsolationLevel) -> u32 {
+        let config = ConsumerConfig {
+            isolation_level,
+            auto_offset_reset: AutoOffsetReset::Earliest,
+            enable_auto_commit: false,
+            fetch_max_wait: Span::millis(100),
+            ..ConsumerConfig::default()
+        };
+        let id = ClientId(self.clients.len() as u16);
+        let partitions = self.partitions_of(topic).collect();
+        let setup = self.stage.setup.clone();
+        let kind =
+            ClientKind::Consumer(Consumer::new(id, None, Subscription::Assigned(partitions), config, &setup));
+        self.clients.push(Client { application: None, incarnation: 1, alive: true, kind });
+        let application = ApplicationId(setup.applications.len() as u8);
+        let started =
+            self.stage.emit(Node::Client(id), None, Event::ClientStarted { application, incarnation: 1 });
+        self.start_instance(id, started);
+        let call = self.poll(id, Span::millis(150));
+        self.new_task(Some(index), Activity::Reading { call, idle: 0, records: Vec::new() })
+    }
+}

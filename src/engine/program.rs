@@ -1,0 +1,527 @@
+//! Programs: what applications do by themselves (see `script::Program`).
+//!
+//! A program is a small state machine in the application's process: a crash ends it, a restart begins
+//! it again from what survives (the log, committed offsets, the sink).
+
+use super::kafka::error::Exception;
+use super::kafka::out::{CallId, Completion, What};
+use super::kafka::producer::ProducerCall;
+use super::kafka::types::*;
+use super::script::*;
+use super::sim::time::Span;
+use super::world::{ClientKind, World};
+
+/// How long a consuming program's poll waits for records.
+const POLL_TIMEOUT: Span = Span::millis(100);
+/// So many polls in a row without a record: a consuming program has nothing left to do.
+const IDLE_POLLS: u32 = 10;
+/// A program that got an error from the cluster tries again after so long.
+const PAUSE_AFTER_ERROR: Span = Span::millis(100);
+
+/// The state of an application's program.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ProgramState {
+    phase: Phase,
+    /// The call that the program waits for.
+    call: Option<CallId>,
+    /// Counts beginnings: an instant set by an earlier one means nothing.
+    life: u32,
+    /// Producing: how many records were handed over at least once.
+    sent: u32,
+    /// Producing: how many records are in transactions that were committed.
+    committed: u32,
+    /// Producing: how many of the ledger's failures were looked at.
+    failures_seen: usize,
+    /// Consuming: polls in a row without a record.
+    idle: u32,
+    /// Transforming: where the batch began, to rewind to.
+    batch_start: Option<(PartitionId, Offset)>,
+    /// Consuming: the next offset after what was processed.
+    next_offset: Offset,
+    /// How often each point was reached, by `ProgramPoint`.
+    points: [u32; 7],
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    NotRunning,
+    Finished,
+    /// Sending, one record at a time.
+    Sending,
+    Initializing,
+    Beginning,
+    Polling,
+    CommittingBefore,
+    Processing,
+    CommittingAfterRecord,
+    CommittingAfterBatch,
+    SendingOffsets,
+    CommittingTransaction,
+    AbortingTransaction,
+}
+
+impl World {
+    fn program_of(&self, application: ApplicationId) -> Option<Program> {
+        self.stage.setup.applications[usize::from(application.0)].program
+    }
+
+    fn state(&mut self, application: ApplicationId) -> &mut ProgramState {
+        &mut self.applications[usize::from(application.0)].program
+    }
+
+    /// An application's program begins, if it has one.
+    pub(crate) fn begin_program(&mut self, application: ApplicationId) {
+        let Some(program) = self.program_of(application) else { return };
+        self.state(application).life += 1;
+        self.state(application).idle = 0;
+        let client = self.client_of(application);
+        match program {
+            Program::Produce { transaction: None, .. } => {
+                self.state(application).phase = Phase::Sending;
+                self.program_later(application, Span::ZERO);
+            }
+            Program::Produce { .. } => self.program_producer_call(application, client, Phase::Initializing),
+            Program::Consume { .. } => self.program_poll(application, application),
+            Program::Transform { consumer, .. } => {
+                // Consumer and producer live in one process: they start together.
+                let alive = self.applications[usize::from(consumer.0)]
+                    .client
+                    .is_some_and(|id| self.clients[usize::from(id.0)].alive);
+                if !alive {
+                    self.start_client(consumer);
+                }
+                self.program_producer_call(application, client, Phase::Initializing);
+            }
+        }
+    }
+
+    /// The process is gone: so is its program.
+    pub(crate) fn program_ended(&mut self, application: ApplicationId) {
+        let Some(program) = self.program_of(application) else { return };
+        let state = self.state(application);
+        if state.phase == Phase::NotRunning {
+            return;
+        }
+        state.phase = Phase::NotRunning;
+        state.call = None;
+        state.life += 1;
+        if let Program::Transform { consumer, .. } = program
+            && let Some(client) = self.applications[usize::from(consumer.0)].client
+        {
+            self.crash_client(client);
+        }
+    }
+
+    /// Whether programs have nothing left to do by themselves.
+    pub(crate) fn programs_are_quiet(&self) -> bool {
+        let producing_done = self.applications.iter().all(|state| {
+            !matches!(
+                state.program.phase,
+                Phase::Sending
+                    | Phase::Initializing
+                    | Phase::Beginning
+                    | Phase::CommittingTransaction
+                    | Phase::AbortingTransaction
+            )
+        });
+        let answered = self.clients.iter().all(|client| match &client.kind {
+            ClientKind::Producer(producer) => !client.alive || producer.unsettled() == 0,
+            ClientKind::Consumer(_) => true,
+        });
+        let consuming_idle = (0..self.applications.len()).all(|index| {
+            let state = &self.applications[index].program;
+            let consumer = match self.stage.setup.applications[index].program {
+                Some(Program::Consume { .. }) => ApplicationId(index as u8),
+                Some(Program::Transform { consumer, .. }) => consumer,
+                Some(Program::Produce { .. }) | None => return true,
+            };
+            let assigned = self.applications[usize::from(consumer.0)].client.is_some_and(|id| {
+                matches!(&self.clients[usize::from(id.0)].kind,
+                    ClientKind::Consumer(consumer) if !consumer.assignment().is_empty())
+            });
+            state.phase == Phase::NotRunning
+                || (state.phase == Phase::Polling && state.idle >= IDLE_POLLS && assigned)
+        });
+        producing_done && answered && consuming_idle
+    }
+
+    fn program_later(&mut self, application: ApplicationId, span: Span) {
+        let life = self.state(application).life;
+        let at = self.stage.now + span;
+        self.stage.push(at, None, What::Program(application, life));
+    }
+
+    fn program_producer_call(&mut self, application: ApplicationId, client: ClientId, phase: Phase) {
+        let what = match phase {
+            Phase::Initializing => ProducerCall::Init,
+            Phase::Beginning => ProducerCall::Begin,
+            Phase::CommittingTransaction => ProducerCall::Commit,
+            Phase::AbortingTransaction => ProducerCall::Abort,
+            _ => unreachable!("not a producer's call"),
+        };
+        let call = self.next_call();
+        let state = self.state(application);
+        state.phase = phase;
+        state.call = Some(call);
+        self.producer_call(client, call, what);
+    }
+
+    fn program_poll(&mut self, application: ApplicationId, consumer: ApplicationId) {
+        let client = self.client_of(consumer);
+        self.seek_to_stored_offset(consumer, client);
+        self.state(application).phase = Phase::Polling;
+        let call = self.poll(client, POLL_TIMEOUT);
+        self.state(application).call = Some(call);
+    }
+
+    /// A sink that keeps the offset decides where reading goes on (kafka-semantics 3.11).
+    fn seek_to_stored_offset(&mut self, application: ApplicationId, client: ClientId) {
+        let ClientConfig::Consumer { sink: Sink::WithOffset, .. } =
+            self.stage.setup.applications[usize::from(application.0)].client
+        else {
+            return;
+        };
+        let Some(assignment) = self.consumer(client).map(|consumer| consumer.assignment()) else { return };
+        let state = &mut self.applications[usize::from(application.0)];
+        for partition in assignment.without(state.sought).iter() {
+            if let Some(offset) = state.stored_offset(partition)
+                && let ClientKind::Consumer(consumer) = &mut self.clients[usize::from(client.0)].kind
+            {
+                consumer.seek(partition, offset, &mut self.stage.out(Node::Client(client), None));
+            }
+        }
+        state.sought = assignment;
+    }
+
+    fn program_commit(&mut self, application: ApplicationId, phase: Phase, asynchronous: bool) {
+        let client = self.client_of(application);
+        let call = self.next_call();
+        let offset = match phase {
+            Phase::CommittingAfterRecord => Some(self.state(application).next_offset),
+            _ => None,
+        };
+        let state = self.state(application);
+        if !asynchronous {
+            state.phase = phase;
+            state.call = Some(call);
+        }
+        if let ClientKind::Consumer(consumer) = &mut self.clients[usize::from(client.0)].kind {
+            let mut out = self.stage.out(Node::Client(client), None);
+            if asynchronous {
+                consumer.commit_async(call, &mut out);
+            } else {
+                consumer.commit_sync(call, offset, &mut out);
+            }
+        }
+    }
+
+    fn reach(&mut self, application: ApplicationId, point: ProgramPoint) -> bool {
+        let life = self.state(application).life;
+        let points = &mut self.state(application).points;
+        points[point as usize] += 1;
+        let number = points[point as usize];
+        self.on_point(application, point, number);
+        // A step that was set off here may have ended this very program.
+        self.state(application).life == life && self.state(application).phase != Phase::NotRunning
+    }
+
+    /// An instant that a program waited for has come.
+    pub(crate) fn wake_program(&mut self, application: ApplicationId, life: u32) {
+        let client = self.applications[usize::from(application.0)].client;
+        if let Some(client) = client
+            && self.stage.network.is_paused(Node::Client(client))
+        {
+            self.defer(Node::Client(client), What::Program(application, life));
+            return;
+        }
+        if self.state(application).life != life {
+            return;
+        }
+        match self.state(application).phase {
+            Phase::Sending => self.send_next(application),
+            Phase::Processing => self.finish_processing(application),
+            Phase::Polling => {
+                let consumer = match self.program_of(application) {
+                    Some(Program::Transform { consumer, .. }) => consumer,
+                    _ => application,
+                };
+                self.program_poll(application, consumer);
+            }
+            phase @ (Phase::Initializing | Phase::Beginning | Phase::AbortingTransaction) => {
+                let client = self.client_of(application);
+                self.program_producer_call(application, client, phase);
+            }
+            _ => {}
+        }
+    }
+
+    fn send_next(&mut self, application: ApplicationId) {
+        let Some(Program::Produce { first, count, every, topic, size, transaction, .. }) =
+            self.program_of(application)
+        else {
+            return;
+        };
+        let client = self.client_of(application);
+        let sent = self.state(application).sent;
+        if sent >= count {
+            return self.finish_sending(application, client);
+        }
+        self.state(application).sent += 1;
+        self.send(client, RecordId(first.0 + sent), topic, None, size);
+        if !self.reach(application, ProgramPoint::Sent) {
+            return;
+        }
+        let sent = sent + 1;
+        let committed = self.state(application).committed;
+        match transaction {
+            Some(size) if sent - committed >= size || sent >= count => {
+                self.program_producer_call(application, client, Phase::CommittingTransaction);
+            }
+            _ if sent >= count => self.finish_sending(application, client),
+            _ => self.program_later(application, every),
+        }
+    }
+
+    fn finish_sending(&mut self, application: ApplicationId, _client: ClientId) {
+        self.state(application).phase = Phase::Finished;
+    }
+
+    /// An application that resends looks at what has failed since it last looked.
+    pub(crate) fn resend_failed(&mut self) {
+        for index in 0..self.applications.len() {
+            let application = ApplicationId(index as u8);
+            let Some(Program::Produce { first, count, topic, size, resend: true, transaction: None, .. }) =
+                self.program_of(application)
+            else {
+                continue;
+            };
+            while self.state(application).failures_seen < self.stage.ledger.failures.len() {
+                let seen = self.state(application).failures_seen;
+                let record = self.stage.ledger.failures[seen];
+                self.state(application).failures_seen = seen + 1;
+                let client = self.client_of(application);
+                let own = (first.0..first.0 + count).contains(&record.0);
+                if own && self.clients[usize::from(client.0)].alive {
+                    self.send(client, record, topic, None, size);
+                }
+            }
+        }
+    }
+
+    /// A call has ended; whether it was a program's.
+    pub(crate) fn program_completion(&mut self, completion: Completion) -> bool {
+        let found = self.applications.iter().position(|state| state.program.call == Some(completion.call_id));
+        let Some(index) = found else { return false };
+        let application = ApplicationId(index as u8);
+        self.state(application).call = None;
+        let Some(program) = self.program_of(application) else { return true };
+        let exception = completion.exception;
+        match self.state(application).phase {
+            Phase::Polling => self.after_poll(application, program, completion.client),
+            Phase::CommittingBefore | Phase::CommittingAfterRecord | Phase::CommittingAfterBatch => {
+                match exception {
+                    None => {
+                        if self.reach(application, ProgramPoint::Committed) {
+                            self.begin_processing(application, program);
+                        }
+                    }
+                    Some(_) => self.drop_hand_and_poll(application, program),
+                }
+            }
+            _ => self.after_producer_call(application, program, exception),
+        }
+        true
+    }
+
+    /// The commit was refused: the partitions may be another's now, so what is in hand is left to it.
+    fn drop_hand_and_poll(&mut self, application: ApplicationId, program: Program) {
+        let consumer = consumer_of(application, program);
+        self.applications[usize::from(consumer.0)].in_hand.clear();
+        self.state(application).phase = Phase::Polling;
+        self.program_later(application, Span::ZERO);
+    }
+
+    fn after_poll(&mut self, application: ApplicationId, program: Program, client: ClientId) {
+        let consumer = consumer_of(application, program);
+        let polled = self.take_in_hand(consumer, client);
+        if polled == 0 {
+            self.state(application).idle += 1;
+            return self.program_poll(application, consumer);
+        }
+        self.state(application).idle = 0;
+        for _ in 0..polled {
+            if !self.reach(application, ProgramPoint::Polled) {
+                return;
+            }
+        }
+        match program {
+            Program::Consume { commit: CommitStrategy::BeforeProcessing, .. } => {
+                self.program_commit(application, Phase::CommittingBefore, false);
+            }
+            Program::Transform { .. } => {
+                let first = self.applications[usize::from(consumer.0)].in_hand.front();
+                self.state(application).batch_start = first.map(|item| (item.partition, item.offset));
+                let producer = self.client_of(application);
+                self.program_producer_call(application, producer, Phase::Beginning);
+            }
+            Program::Consume { .. } | Program::Produce { .. } => self.begin_processing(application, program),
+        }
+    }
+
+    /// Goes on with the next record in hand, or with what comes after the last.
+    fn begin_processing(&mut self, application: ApplicationId, program: Program) {
+        let consumer = consumer_of(application, program);
+        let processing = match program {
+            Program::Consume { processing, .. } | Program::Transform { processing, .. } => processing,
+            Program::Produce { .. } => return,
+        };
+        if !self.applications[usize::from(consumer.0)].in_hand.is_empty() {
+            self.state(application).phase = Phase::Processing;
+            return self.program_later(application, processing);
+        }
+        match program {
+            Program::Consume { commit: CommitStrategy::AfterBatch, .. }
+                if self.state(application).phase != Phase::CommittingAfterBatch =>
+            {
+                self.program_commit(application, Phase::CommittingAfterBatch, false);
+            }
+            Program::Consume { commit: CommitStrategy::Asynchronous, .. } => {
+                self.program_commit(application, Phase::Polling, true);
+                self.program_poll(application, consumer);
+            }
+            Program::Consume { .. } | Program::Produce { .. } => self.program_poll(application, consumer),
+            Program::Transform { .. } => {
+                let offset = self.state(application).next_offset;
+                let call = self.next_call();
+                let what = self.offsets_call(consumer, offset, false);
+                let state = self.state(application);
+                state.phase = Phase::SendingOffsets;
+                state.call = Some(call);
+                let producer = self.client_of(application);
+                self.producer_call(producer, call, what);
+            }
+        }
+    }
+
+    fn finish_processing(&mut self, application: ApplicationId) {
+        let Some(program) = self.program_of(application) else { return };
+        let consumer = consumer_of(application, program);
+        let Some(&item) = self.applications[usize::from(consumer.0)].in_hand.front() else {
+            return self.begin_processing(application, program);
+        };
+        self.state(application).next_offset = item.offset + 1;
+        self.process_next(consumer);
+        if let Program::Transform { topic, first_output, .. } = program {
+            let producer = self.client_of(application);
+            let output = RecordId(first_output.0 + item.record.0);
+            let partition = self.stage.setup.topics[usize::from(topic.0)].first_partition;
+            self.send(producer, output, topic, Some(partition), 200);
+        }
+        if !self.reach(application, ProgramPoint::Processed) {
+            return;
+        }
+        match program {
+            Program::Consume { commit: CommitStrategy::AfterRecord, .. } => {
+                self.program_commit(application, Phase::CommittingAfterRecord, false);
+            }
+            _ => self.begin_processing(application, program),
+        }
+    }
+
+    fn after_producer_call(
+        &mut self,
+        application: ApplicationId,
+        program: Program,
+        exception: Option<Exception>,
+    ) {
+        let client = self.client_of(application);
+        let phase = self.state(application).phase;
+        if exception.is_some() {
+            return self.after_refusal(application, client, phase);
+        }
+        match (phase, program) {
+            (Phase::Initializing, Program::Produce { .. }) => {
+                self.program_producer_call(application, client, Phase::Beginning);
+            }
+            (Phase::Initializing, Program::Transform { consumer, .. }) => {
+                self.program_poll(application, consumer)
+            }
+            (Phase::Beginning, Program::Produce { .. }) => {
+                let state = self.state(application);
+                state.phase = Phase::Sending;
+                // What was not committed is sent again in this transaction.
+                state.sent = state.committed;
+                if self.reach(application, ProgramPoint::Begun) {
+                    self.program_later(application, Span::ZERO);
+                }
+            }
+            (Phase::Beginning, _) if self.reach(application, ProgramPoint::Begun) => {
+                self.begin_processing(application, program);
+            }
+            (Phase::SendingOffsets, _) if self.reach(application, ProgramPoint::OffsetsSent) => {
+                self.program_producer_call(application, client, Phase::CommittingTransaction);
+            }
+            (Phase::CommittingTransaction, Program::Produce { count, .. }) => {
+                let state = self.state(application);
+                state.committed = state.sent;
+                let all = state.committed >= count;
+                if !self.reach(application, ProgramPoint::TransactionCommitted) {
+                } else if all {
+                    self.finish_sending(application, client);
+                } else {
+                    self.program_producer_call(application, client, Phase::Beginning);
+                }
+            }
+            (Phase::CommittingTransaction, Program::Transform { consumer, .. })
+                if self.reach(application, ProgramPoint::TransactionCommitted) =>
+            {
+                self.program_poll(application, consumer);
+            }
+            (Phase::AbortingTransaction, Program::Produce { .. }) => {
+                self.program_producer_call(application, client, Phase::Beginning);
+            }
+            (Phase::AbortingTransaction, Program::Transform { consumer, .. }) => {
+                self.rewind(application, consumer);
+                self.program_poll(application, consumer);
+            }
+            _ => {}
+        }
+    }
+
+    /// What a careful application does after an exception: abort and do it again; if that throws too, a new
+    /// instance (kafka-semantics 3.5).
+    fn after_refusal(&mut self, application: ApplicationId, client: ClientId, phase: Phase) {
+        match phase {
+            Phase::Beginning | Phase::SendingOffsets | Phase::CommittingTransaction => {
+                self.program_producer_call(application, client, Phase::AbortingTransaction);
+            }
+            Phase::Initializing => self.program_later(application, PAUSE_AFTER_ERROR),
+            _ => {
+                self.crash_client(client);
+                self.start_client(application);
+                self.begin_program(application);
+            }
+        }
+    }
+
+    /// Abort does not move the consumer back: the application has to (kafka-semantics 3.8).
+    fn rewind(&mut self, application: ApplicationId, consumer: ApplicationId) {
+        self.applications[usize::from(consumer.0)].in_hand.clear();
+        let Some((partition, offset)) = self.state(application).batch_start else { return };
+        let client = self.client_of(consumer);
+        if let ClientKind::Consumer(consumer) = &mut self.clients[usize::from(client.0)].kind
+            && consumer.assignment().contains(partition)
+        {
+            consumer.seek(partition, offset, &mut self.stage.out(Node::Client(client), None));
+        }
+    }
+}
+
+/// The consumer that a program polls.
+fn consumer_of(application: ApplicationId, program: Program) -> ApplicationId {
+    match program {
+        Program::Transform { consumer, .. } => consumer,
+        Program::Consume { .. } | Program::Produce { .. } => application,
+    }
+}

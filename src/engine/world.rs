@@ -1,0 +1,407 @@
+//! The cluster, its clients and applications as one `Clone` value, and the loop that moves it on.
+//!
+//! [`World::run_to_choice`] advances to the next point at which the environment may decide;
+//! [`World::resolve`] decides. Option 0 is always the benign one. Nothing else is non-deterministic.
+
+use super::application::ApplicationState;
+use super::kafka::broker::Broker;
+use super::kafka::consumer::Consumer;
+use super::kafka::controller::Controller;
+use super::kafka::event::{ConnectionEnd, Event};
+use super::kafka::message::Api;
+use super::kafka::metadata::ClusterImage;
+use super::kafka::network::*;
+use super::kafka::out::*;
+use super::kafka::producer::Producer;
+use super::kafka::types::*;
+use super::player::Player;
+use super::script::{FaultEffect, MessageFault, Setup};
+use super::sim::choice::{ChoiceOption, ChoicePoint};
+use super::sim::trace::EntryId;
+use std::sync::Arc;
+
+/// A run that has not ended after so many events is given up.
+pub const EVENTS_MAX: u64 = 20_000_000;
+
+/// One client instance.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// Whose; none: the reader that serves a `read` step.
+    pub application: Option<ApplicationId>,
+    /// Which of the application's instances, from 1.
+    pub incarnation: u32,
+    /// Its process lives.
+    pub alive: bool,
+    /// What it is.
+    pub kind: ClientKind,
+}
+
+/// Producer or consumer.
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a handful of clients, never moved on the hot path")]
+pub enum ClientKind {
+    /// A producer.
+    Producer(Producer),
+    /// A consumer.
+    Consumer(Consumer),
+}
+
+/// Names a choice point: a message of a client, on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChoiceKey {
+    /// Whose request.
+    pub client: ClientId,
+    /// Of which kind.
+    pub api: Api,
+    /// The how many-th of the client instance, from 1.
+    pub number: u32,
+    /// The request or its response.
+    pub direction: Direction,
+}
+
+/// The options of a message: it passes, its connection is cut, it is kept back.
+pub mod option {
+    use crate::engine::sim::choice::ChoiceOption;
+    /// It passes.
+    pub const PASS: ChoiceOption = ChoiceOption(0);
+    /// Its connection is cut before it arrives.
+    pub const CUT: ChoiceOption = ChoiceOption(1);
+    /// It is kept back until holds are released or its connection ends.
+    pub const HOLD: ChoiceOption = ChoiceOption(2);
+}
+
+/// Why a run could not be brought to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunError {
+    /// A wait was not met within its time.
+    GaveUp {
+        /// The place of the step in `Setup::script`; none: the end of the run.
+        step: Option<u32>,
+        /// What was waited for.
+        what: String,
+    },
+    /// A step can't be done in the state that the run has reached.
+    Impossible {
+        /// The place of the step in `Setup::script`.
+        step: u32,
+        /// Why not.
+        why: String,
+    },
+    /// [`EVENTS_MAX`] events, and no end.
+    TooLong,
+}
+
+/// The whole of a run's state.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// Time, queue, network, trace: what all actors share.
+    pub stage: Stage,
+    /// The KRaft controller.
+    pub controller: Controller,
+    /// By `BrokerId::index`.
+    pub brokers: Vec<Broker>,
+    /// By `ClientId`.
+    pub clients: Vec<Client>,
+    /// By `ApplicationId`.
+    pub applications: Vec<ApplicationState>,
+    /// Plays the script.
+    pub(crate) player: Player,
+    /// What frozen processes will find when they are thawed.
+    deferred: Vec<(Node, Pending)>,
+    /// How many events were handled.
+    events: u64,
+    failure: Option<RunError>,
+}
+
+impl World {
+    /// The world at the start of a run: every broker up, every replica in sync.
+    pub fn new(setup: Arc<Setup>, trace_on: bool) -> World {
+        let mut stage = Stage::new(setup.clone(), trace_on);
+        let mut controller = Controller::new(&setup);
+        let mut brokers: Vec<Broker> =
+            (0..setup.brokers).map(|n| Broker::new(BrokerId(n + 1), &setup)).collect();
+        controller.bootstrap(&mut stage.out(Node::Controller, None));
+        for (index, broker) in brokers.iter_mut().enumerate() {
+            broker.bootstrap(&mut stage.out(Node::Broker(BrokerId::from_index(index)), None));
+        }
+        let applications = setup.applications.iter().map(|_| ApplicationState::default()).collect();
+        let mut world = World {
+            stage,
+            controller,
+            brokers,
+            clients: Vec::new(),
+            applications,
+            player: Player::default(),
+            deferred: Vec::new(),
+            events: 0,
+            failure: None,
+        };
+        world.begin_script();
+        world
+    }
+
+    /// How many events were handled so far.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Client messages become choice points.
+    pub fn ask(&mut self, on: bool) {
+        self.stage.asks = on;
+    }
+
+    /// The cluster as the controller knows it.
+    pub fn image(&self) -> &ClusterImage {
+        self.stage.arenas.images.last().expect("the bootstrap wrote the first image")
+    }
+
+    /// Runs to the end, all choices benign.
+    ///
+    /// # Errors
+    /// [`RunError`] when the script can't be brought to its end.
+    pub fn run(&mut self) -> Result<(), RunError> {
+        while self.run_to_choice()?.is_some() {
+            self.resolve(ChoiceOption::BENIGN);
+        }
+        Ok(())
+    }
+
+    /// Runs to the next choice point; none: the run has ended.
+    ///
+    /// # Errors
+    /// [`RunError`] when the script can't be brought to its end.
+    pub fn run_to_choice(&mut self) -> Result<Option<ChoicePoint<ChoiceKey>>, RunError> {
+        loop {
+            if let Some(error) = self.failure.clone() {
+                return Err(error);
+            }
+            if self.player.is_over() {
+                return Ok(None);
+            }
+            if let Some((connection, direction)) = self.stage.asked {
+                let state = self.stage.network.connection(connection);
+                let Node::Client(client) = state.from else {
+                    unreachable!("only clients' messages are asked for")
+                };
+                let frame = state.frames(direction).front().expect("the message that is asked for");
+                let key = ChoiceKey { client, api: frame.api, number: frame.number, direction };
+                return Ok(Some(ChoicePoint { key, options: 3 }));
+            }
+            if self.events >= EVENTS_MAX {
+                self.failure = Some(RunError::TooLong);
+                continue;
+            }
+            let Some((at, pending)) = self.stage.queue.pop() else {
+                self.failure = Some(RunError::TooLong);
+                continue;
+            };
+            self.stage.now = at;
+            self.events += 1;
+            self.handle(pending);
+        }
+    }
+
+    /// Decides the choice point that [`World::run_to_choice`] returned.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn resolve(&mut self, option: ChoiceOption) {
+        let (connection, direction) = self.stage.asked.take().expect("a choice point to decide");
+        let state = self.stage.network.connection(connection);
+        let Node::Client(client) = state.from else { unreachable!("only clients' messages are asked for") };
+        let frame = state.frames(direction).front_mut().expect("the message that is asked for");
+        frame.decided = true;
+        let (api, number, cause) = (frame.api, frame.number, frame.sent);
+        match option {
+            option::CUT => self.stage.cut(connection, ConnectionEnd::Cut, cause),
+            option::HOLD => {
+                let fault = MessageFault {
+                    application: self.clients[usize::from(client.0)]
+                        .application
+                        .unwrap_or(ApplicationId(u8::MAX)),
+                    api,
+                    from: number,
+                    to: number,
+                    direction,
+                    effect: FaultEffect::Hold,
+                    after: None,
+                };
+                self.stage.network.faults.push(ActiveFault { fault, client });
+            }
+            _ => {}
+        }
+        self.handle(Pending { what: What::Arrive(connection, direction), cause });
+    }
+
+    fn handle(&mut self, pending: Pending) {
+        let Pending { what, cause } = pending;
+        match what {
+            What::Arrive(connection, direction) => {
+                let state = self.stage.network.connection(connection);
+                let node = state.from;
+                if direction == Direction::Response && self.stage.network.is_paused(node) {
+                    self.deferred.push((node, pending));
+                } else if let Some((node, event, cause)) = self.stage.arrive(connection, direction) {
+                    self.dispatch(node, event, cause);
+                }
+            }
+            What::TakeUp(connection) => {
+                let node = self.stage.network.connection(connection).to;
+                if self.stage.network.is_paused(node) {
+                    self.deferred.push((node, pending));
+                } else {
+                    self.take_up(connection);
+                }
+            }
+            What::Connected(connection) => {
+                let state = self.stage.network.connection(connection);
+                let (node, open) = (state.from, state.client_open && state.server_open);
+                if !open {
+                    // It ended meanwhile; the end is told by its own event.
+                } else if self.stage.network.is_paused(node) {
+                    self.deferred.push((node, pending));
+                } else {
+                    self.dispatch(node, NodeEvent::Connected(connection), cause);
+                }
+            }
+            What::Disconnected(connection, node, why) => {
+                if self.stage.network.is_paused(node) {
+                    self.deferred.push((node, pending));
+                    return;
+                }
+                let state = self.stage.network.connection(connection);
+                if state.from == node {
+                    if !state.client_open {
+                        return;
+                    }
+                    state.client_open = false;
+                }
+                if self.stage.network.is_gone(node) {
+                    return;
+                }
+                let entry = self.stage.emit(node, cause, Event::ConnectionEnded { connection, why });
+                self.dispatch(node, NodeEvent::Disconnected(connection), entry.or(cause));
+            }
+            What::Timer(node, process, timer) => {
+                if self.stage.network.is_gone(node) || self.stage.process(node) != process {
+                    return;
+                }
+                if self.stage.network.is_paused(node) {
+                    self.deferred.push((node, pending));
+                } else {
+                    self.dispatch(node, NodeEvent::Timer(timer), cause);
+                }
+            }
+            What::Task(task) => self.wake_task(task),
+            What::Program(application, life) => self.wake_program(application, life),
+        }
+        self.after_event();
+    }
+
+    fn take_up(&mut self, connection: ConnectionId) {
+        let key = {
+            let state = self.stage.network.connection(connection);
+            match (state.from, state.inbox.front()) {
+                (Node::Client(client), Some(frame)) if state.server_open => {
+                    Some((client, frame.api, frame.number))
+                }
+                _ => None,
+            }
+        };
+        let Some((node, event, cause)) = self.stage.take_up(connection) else { return };
+        if let Some((client, api, number)) = key {
+            self.on_message(client, api, number, Direction::Request, cause);
+            if self.stage.network.is_gone(node) {
+                return;
+            }
+        }
+        self.dispatch(node, event, cause);
+    }
+
+    fn dispatch(&mut self, node: Node, event: NodeEvent, cause: Option<EntryId>) {
+        match node {
+            Node::Controller => self.controller.on_event(event, &mut self.stage.out(node, cause)),
+            Node::Broker(id) => {
+                self.brokers[id.index()].on_event(event, &mut self.stage.out(node, cause));
+                if !self.brokers[id.index()].is_running() && !self.stage.network.is_gone(node) {
+                    self.process_ended(node);
+                }
+            }
+            Node::Client(id) => {
+                let client = &mut self.clients[usize::from(id.0)];
+                if !client.alive {
+                    return;
+                }
+                let mut out = self.stage.out(node, cause);
+                match &mut client.kind {
+                    ClientKind::Producer(producer) => producer.on_event(event, &mut out),
+                    ClientKind::Consumer(consumer) => consumer.on_event(event, &mut out),
+                }
+            }
+            Node::Script => {}
+        }
+    }
+
+    /// A process is not there any more: its connections end, and its timers mean nothing.
+    pub(crate) fn process_ended(&mut self, node: Node) {
+        if !self.stage.network.is_gone(node) {
+            self.stage.network.gone.push(node);
+        }
+        self.stage.network.paused.retain(|paused| *paused != node);
+        self.deferred.retain(|(deferred, _)| *deferred != node);
+        if let Node::Broker(broker) = node {
+            self.stage.broker_processes[broker.index()] += 1;
+        }
+        for index in 0..self.stage.network.connections.len() {
+            let connection = ConnectionId(index as u32);
+            let state = self.stage.network.connection(connection);
+            if state.from == node || state.to == node {
+                self.stage.cut(connection, ConnectionEnd::PeerGone, None);
+            }
+        }
+    }
+
+    /// A process is there (again).
+    pub(crate) fn process_started(&mut self, node: Node) {
+        self.stage.network.gone.retain(|gone| *gone != node);
+    }
+
+    /// A process is frozen: its connections stay open and nothing is taken up.
+    pub(crate) fn pause(&mut self, node: Node) {
+        if !self.stage.network.is_paused(node) {
+            self.stage.network.paused.push(node);
+        }
+    }
+
+    /// A process is thawed and finds what has come meanwhile.
+    pub(crate) fn resume(&mut self, node: Node) {
+        self.stage.network.paused.retain(|paused| *paused != node);
+        let now = self.stage.now;
+        let mut index = 0;
+        while index < self.deferred.len() {
+            if self.deferred[index].0 == node {
+                let (_, pending) = self.deferred.remove(index);
+                self.stage.push(now, pending.cause, pending.what);
+            } else {
+                index += 1;
+            }
+        }
+    }
+
+    /// A frozen process finds this when it is thawed.
+    pub(crate) fn defer(&mut self, node: Node, what: What) {
+        self.deferred.push((node, Pending { what, cause: None }));
+    }
+
+    pub(crate) fn fail(&mut self, error: RunError) {
+        self.failure.get_or_insert(error);
+    }
+
+    /// The consumer of a client instance.
+    pub(crate) fn consumer(&mut self, id: ClientId) -> Option<&mut Consumer> {
+        match &mut self.clients[usize::from(id.0)].kind {
+            ClientKind::Consumer(consumer) => Some(consumer),
+            ClientKind::Producer(_) => None,
+        }
+    }
+}
