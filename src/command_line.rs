@@ -94,7 +94,8 @@ fn run_scenario(words: &[&str], out: &mut impl Write) -> io::Result<Result<ExitC
         }
     }
     if json {
-        let answer = Answer { id: &id, kafka: "4.1.1", scenario_sha256: hash(&text), observed: run.observations() };
+        let answer =
+            Answer { id: &id, kafka: "4.1.1", scenario_sha256: hash(&text), observed: run.observations() };
         serde_json::to_writer_pretty(&mut *out, &answer).map_err(io::Error::from)?;
         writeln!(out)?;
     } else if !trace {
@@ -130,18 +131,20 @@ fn read(source: &str) -> Result<(String, String), BadInput> {
             .map_err(|error| BadInput(format!("standard input: {error}")))?;
         return Ok(("standard input".to_string(), text));
     }
-    if let Some(preset) = scenario::presets::find(source) {
+    if let Some(preset) = scenario::presets::by_id(source) {
         return Ok((preset.id.to_string(), preset.text.to_string()));
     }
     if let Some((_, address)) = source.split_once('#') {
-        let link = scenario::link::parse(address);
+        let link = scenario::link::open(address);
         for warning in &link.warnings {
             eprintln!("{warning}");
         }
         return Ok(("link".to_string(), link.scenario.to_text()));
     }
     let text = std::fs::read_to_string(source).map_err(|error| {
-        BadInput(format!("{source}: {error}; neither a file nor a preset (`kafka-guarantees presets` lists them)"))
+        BadInput(format!(
+            "{source}: {error}; neither a file nor a preset (`kafka-guarantees presets` lists them)"
+        ))
     })?;
     let name = std::path::Path::new(source).file_stem().unwrap_or_default().to_string_lossy().into_owned();
     Ok((name, text))
@@ -162,7 +165,9 @@ fn describe_error(setup: &Setup, error: &RunError) -> String {
         format!("line {}, '{}'", line.line, line.text)
     };
     match error {
-        RunError::GaveUp { step: Some(step), what } => format!("{}: gave up waiting for {what}", place(*step)),
+        RunError::GaveUp { step: Some(step), what } => {
+            format!("{}: gave up waiting for {what}", place(*step))
+        }
         RunError::GaveUp { step: None, what } => format!("gave up waiting for {what}"),
         RunError::Impossible { step, why } => format!("{}: {why}", place(*step)),
         RunError::TooLong => "the run does not come to an end".to_string(),

@@ -12,6 +12,7 @@ use super::kafka::message::Api;
 use super::kafka::metadata::ClusterImage;
 use super::kafka::network::*;
 use super::kafka::out::*;
+use super::kafka::partitioner::StickyPartitioner;
 use super::kafka::producer::Producer;
 use super::kafka::types::*;
 use super::player::Player;
@@ -32,6 +33,8 @@ pub struct Client {
     pub incarnation: u32,
     /// Its process lives.
     pub alive: bool,
+    /// Where its records without a key go, by topic.
+    pub(crate) sticky: Vec<(TopicId, StickyPartitioner)>,
     /// What it is.
     pub kind: ClientKind,
 }

@@ -30,7 +30,9 @@ fn data() -> PathBuf {
 fn names() -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(data().join("scenarios"))
         .expect("the scenarios")
-        .map(|entry| entry.expect("an entry").path().file_stem().expect("a name").to_string_lossy().into_owned())
+        .map(|entry| {
+            entry.expect("an entry").path().file_stem().expect("a name").to_string_lossy().into_owned()
+        })
         .collect();
     names.sort();
     names
@@ -66,7 +68,12 @@ fn differences(path: &str, recorded: &Value, engine: &Value, out: &mut Vec<Strin
                 return;
             }
             let show = |list: &[Value]| {
-                list.iter().skip(common).take(4).map(Value::to_string).collect::<Vec<_>>().join("\n                ")
+                list.iter()
+                    .skip(common)
+                    .take(4)
+                    .map(Value::to_string)
+                    .collect::<Vec<_>>()
+                    .join("\n                ")
             };
             out.push(format!(
                 "{path}: {common} agree, then ({} recorded, {} in the engine)\n      recorded: {}\n      engine:   {}",
@@ -83,7 +90,8 @@ fn differences(path: &str, recorded: &Value, engine: &Value, out: &mut Vec<Strin
 
 fn disagreements(name: &str) -> Vec<String> {
     let text = fs::read_to_string(data().join(format!("scenarios/{name}.txt"))).expect("the scenario");
-    let recording = fs::read_to_string(data().join(format!("recordings/{name}.json"))).expect("the recording");
+    let recording =
+        fs::read_to_string(data().join(format!("recordings/{name}.json"))).expect("the recording");
     let recording: Value = serde_json::from_str(&recording).expect("JSON");
     let engine = match observed(&text) {
         Ok(engine) => engine,

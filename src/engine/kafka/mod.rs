@@ -50,6 +50,7 @@ pub mod subscription_state;
 mod testing;
 pub mod transaction_coordinator;
 pub mod transaction_manager;
+pub mod transaction_markers;
 pub mod transaction_state;
 pub mod transactional_request;
 pub mod txn_partition_map;

@@ -132,7 +132,8 @@ impl TransactionCoordinator {
                     }
                     let version = self.ids[index].current.transaction_version;
                     let fresh = replicas.producer_ids.generate();
-                    let decision = self.ids[index].end(EndedBy::Fencing, MarkerKind::Abort, version, fresh, out.now());
+                    let decision =
+                        self.ids[index].end(EndedBy::Fencing, MarkerKind::Abort, version, fresh, out.now());
                     self.carry_out(index, decision, Reply::Nobody, true, replicas, out);
                 }
                 self.scan_later(out);
@@ -157,7 +158,12 @@ impl TransactionCoordinator {
     }
 
     /// A connection on which markers are sent is over.
-    pub fn on_disconnected(&mut self, connection: ConnectionId, _replicas: &mut ReplicaManager, out: &mut Out) {
+    pub fn on_disconnected(
+        &mut self,
+        connection: ConnectionId,
+        _replicas: &mut ReplicaManager,
+        out: &mut Out,
+    ) {
         self.markers.on_disconnected(connection, out);
     }
 
@@ -197,15 +203,22 @@ impl TransactionCoordinator {
                 }
                 self.init_producer_id(id, transaction_timeout, expected, request_id, replicas, out);
             }
-            Request::AddPartitionsToTxn { transactional_id, producer_id, producer_epoch, partitions, verify_only } => {
+            Request::AddPartitionsToTxn {
+                transactional_id,
+                producer_id,
+                producer_epoch,
+                partitions,
+                verify_only,
+            } => {
                 let reply = Reply::AddPartitionsToTxn(request_id);
                 if error != ErrorCode::None {
                     return answer(reply, error, None, out);
                 }
                 if verify_only {
-                    let error = self.find(transactional_id).map_or(ErrorCode::InvalidProducerIdMapping, |index| {
-                        self.ids[index].verify_partitions(producer_id, producer_epoch, partitions)
-                    });
+                    let error =
+                        self.find(transactional_id).map_or(ErrorCode::InvalidProducerIdMapping, |index| {
+                            self.ids[index].verify_partitions(producer_id, producer_epoch, partitions)
+                        });
                     return answer(reply, error, None, out);
                 }
                 self.add(transactional_id, producer_id, producer_epoch, partitions, reply, replicas, out);
@@ -218,11 +231,18 @@ impl TransactionCoordinator {
                 let partitions = [PartitionId::CONSUMER_OFFSETS].into_iter().collect();
                 self.add(transactional_id, producer_id, producer_epoch, partitions, reply, replicas, out);
             }
-            Request::EndTxn { transactional_id, producer_id, producer_epoch, committed, transaction_version } => {
+            Request::EndTxn {
+                transactional_id,
+                producer_id,
+                producer_epoch,
+                committed,
+                transaction_version,
+            } => {
                 let reply = Reply::EndTxn(request_id);
                 let index = self.find(transactional_id);
                 let (ErrorCode::None, Some(index)) = (error, index) else {
-                    let error = if error == ErrorCode::None { ErrorCode::InvalidProducerIdMapping } else { error };
+                    let error =
+                        if error == ErrorCode::None { ErrorCode::InvalidProducerIdMapping } else { error };
                     return answer(reply, error, None, out);
                 };
                 let kind = if committed { MarkerKind::Commit } else { MarkerKind::Abort };
@@ -256,7 +276,8 @@ impl TransactionCoordinator {
         });
         let version = self.config.transaction_version;
         let decision = self.ids[index].init_producer_id(timeout, expected, fresh, version, out.now());
-        let fences = matches!(decision, Decision::Transit(next) if next.state == TransactionState::PrepareAbort);
+        let fences =
+            matches!(decision, Decision::Transit(next) if next.state == TransactionState::PrepareAbort);
         let reply = if fences { Reply::Fenced(request_id) } else { reply };
         self.carry_out(index, decision, reply, fences, replicas, out);
     }
@@ -276,7 +297,8 @@ impl TransactionCoordinator {
             return answer(reply, ErrorCode::InvalidProducerIdMapping, None, out);
         };
         let version = self.config.transaction_version;
-        let decision = self.ids[index].add_partitions(producer_id, producer_epoch, partitions, version, out.now());
+        let decision =
+            self.ids[index].add_partitions(producer_id, producer_epoch, partitions, version, out.now());
         self.carry_out(index, decision, reply, false, replicas, out);
     }
 
@@ -431,10 +453,13 @@ fn answer(reply: Reply, error: ErrorCode, current: Option<&TransactionMetadata>,
         }
         Reply::Fenced(request_id) => {
             let error = if error == ErrorCode::None { ErrorCode::ConcurrentTransactions } else { error };
-            let response = Response::InitProducerId { error, producer_id: NO_PRODUCER_ID, producer_epoch: -1 };
+            let response =
+                Response::InitProducerId { error, producer_id: NO_PRODUCER_ID, producer_epoch: -1 };
             out.respond(request_id, response);
         }
-        Reply::AddPartitionsToTxn(request_id) => out.respond(request_id, Response::AddPartitionsToTxn { error }),
+        Reply::AddPartitionsToTxn(request_id) => {
+            out.respond(request_id, Response::AddPartitionsToTxn { error })
+        }
         Reply::AddOffsetsToTxn(request_id) => out.respond(request_id, Response::AddOffsetsToTxn { error }),
         Reply::EndTxn(request_id) => {
             out.respond(request_id, Response::EndTxn { error, producer_id, producer_epoch });

@@ -143,7 +143,9 @@ impl TransactionMarkers {
                             continue;
                         }
                         self.unwritten[place].sent_to = Some(broker);
-                        let same = entries.iter_mut().find(|entry| entry.transactional_id == marker.transactional_id);
+                        let same = entries
+                            .iter_mut()
+                            .find(|entry| entry.transactional_id == marker.transactional_id);
                         match same {
                             Some(entry) => entry.partitions.insert(marker.partition),
                             None => entries.push(MarkerEntry {
@@ -230,7 +232,8 @@ impl TransactionMarkers {
                 place += 1;
                 continue;
             }
-            let answered = out.arenas().produced.get(errors).iter().find(|answer| answer.partition == marker.partition);
+            let answered =
+                out.arenas().produced.get(errors).iter().find(|answer| answer.partition == marker.partition);
             match answered.map_or(ErrorCode::None, |answer| answer.error) {
                 ErrorCode::None => {
                     self.unwritten.remove(place);

@@ -13,7 +13,7 @@ use super::kafka::event::{ConnectionEnd, Event};
 use super::kafka::message::{Api, GroupMetadata, OffsetEntry};
 use super::kafka::network::{ActiveFault, Link, LinkEnds};
 use super::kafka::out::{CallId, Completion, What};
-use super::kafka::partitioner;
+use super::kafka::partitioner::{self, StickyPartitioner, TopicPartitions};
 use super::kafka::producer::{Producer, ProducerCall};
 use super::kafka::types::*;
 use super::script::*;

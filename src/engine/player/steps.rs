@@ -74,8 +74,9 @@ impl World {
                 let partitions = self.partitions_of(*topic).collect();
                 ClientKind::Consumer(Consumer::new(
                     id,
+                    Some(application),
                     Subscription::Group(partitions),
-                    config.clone(),
+                    config,
                     &setup,
                 ))
             }
@@ -85,7 +86,13 @@ impl World {
         state.client = Some(id);
         state.in_hand.clear();
         let incarnation = state.incarnations;
-        self.clients.push(Client { application: Some(application), incarnation, alive: true, kind });
+        self.clients.push(Client {
+            application: Some(application),
+            incarnation,
+            alive: true,
+            sticky: Vec::new(),
+            kind,
+        });
         let started =
             self.stage.emit(Node::Client(id), None, Event::ClientStarted { application, incarnation });
         self.start_instance(id, started);
@@ -159,7 +166,7 @@ impl World {
         partition: Option<PartitionId>,
         size: u32,
     ) -> bool {
-        let partition = partition.unwrap_or_else(|| self.partition_for(record, topic));
+        let partition = partition.unwrap_or_else(|| self.partition_for(client, record, topic, size));
         let state = &mut self.clients[usize::from(client.0)];
         let result = match (&mut state.kind, state.alive) {
             (ClientKind::Producer(producer), true) => {
@@ -173,12 +180,43 @@ impl World {
         result.is_ok()
     }
 
-    pub(super) fn partition_for(&self, record: RecordId, topic: TopicId) -> PartitionId {
-        let topic = &self.stage.setup.topics[usize::from(topic.0)];
-        let key = self.stage.setup.records[record.0 as usize].key.as_deref();
-        let index =
-            key.map_or(0, |key| partitioner::partition_for_key(key.as_bytes(), topic.config.partitions));
-        PartitionId(topic.first_partition.0 + index)
+    /// Where a record goes that is sent to no partition in particular: by its key, or where the producer sticks to.
+    fn partition_for(
+        &mut self,
+        client: ClientId,
+        record: RecordId,
+        topic: TopicId,
+        size: u32,
+    ) -> PartitionId {
+        let setup = self.stage.setup.clone();
+        let first = setup.topics[usize::from(topic.0)].first_partition;
+        let count = u32::from(setup.topics[usize::from(topic.0)].config.partitions);
+        if let Some(key) = &setup.records[record.0 as usize].key {
+            return PartitionId(first.0 + partitioner::partition_for_key(key.as_bytes(), count) as u8);
+        }
+        if count == 1 {
+            return first;
+        }
+        let all: PartitionSet = self.partitions_of(topic).collect();
+        let available =
+            all.iter().filter(|partition| self.image().partition(*partition).leader.is_some()).collect();
+        let partitions = TopicPartitions { all, available };
+        let random = self.stage.random;
+        let state = &mut self.clients[usize::from(client.0)];
+        let batch_size = match &setup.applications[state.application.map_or(0, |id| usize::from(id.0))].client
+        {
+            ClientConfig::Producer(config) => config.batch_size,
+            ClientConfig::Consumer { .. } => 1,
+        };
+        let place = state.sticky.iter().position(|(known, _)| *known == topic).unwrap_or_else(|| {
+            let key = u64::from(client.0) << 8 | u64::from(topic.0);
+            state.sticky.push((topic, StickyPartitioner::new(batch_size, random, key)));
+            state.sticky.len() - 1
+        });
+        let sticky = &mut state.sticky[place].1;
+        let partition = sticky.partition(partitions);
+        sticky.appended(size, true, partitions);
+        partition
     }
 
     pub(super) fn client_step(
@@ -327,7 +365,7 @@ impl World {
         let client = self.client_of(consumer);
         let partition = self.consumer_partition(consumer);
         let mut member = match &self.clients[usize::from(client.0)].kind {
-            ClientKind::Consumer(consumer) => consumer.group_metadata(),
+            ClientKind::Consumer(consumer) => consumer.group_metadata().expect("a consumer with a group"),
             ClientKind::Producer(_) => unreachable!("the scenario's validation sees to it"),
         };
         if group_id_only {
@@ -516,9 +554,20 @@ impl World {
         let id = ClientId(self.clients.len() as u16);
         let partitions = self.partitions_of(topic).collect();
         let setup = self.stage.setup.clone();
-        let kind =
-            ClientKind::Consumer(Consumer::new(id, None, Subscription::Assigned(partitions), config, &setup));
-        self.clients.push(Client { application: None, incarnation: 1, alive: true, kind });
+        let kind = ClientKind::Consumer(Consumer::new(
+            id,
+            None,
+            Subscription::Assigned(partitions),
+            &config,
+            &setup,
+        ));
+        self.clients.push(Client {
+            application: None,
+            incarnation: 1,
+            alive: true,
+            sticky: Vec::new(),
+            kind,
+        });
         let application = ApplicationId(setup.applications.len() as u8);
         let started =
             self.stage.emit(Node::Client(id), None, Event::ClientStarted { application, incarnation: 1 });
