@@ -73,6 +73,41 @@ pub struct AddPartitionsManager {
     spare: Vec<Vec<(PartitionId, Verified)>>,
 }
 
+impl Verification {
+    /// Begins the verification on every partition that the request writes to
+    /// (`ReplicaManager.maybeSendPartitionsToTransactionCoordinator`).
+    fn start(&mut self, replicas: &mut ReplicaManager, out: &Out) {
+        self.verified.clear();
+        self.partitions = PartitionSet::EMPTY;
+        let supports_epoch_bump = self.transaction_version >= 2;
+        let mut start = |id: PartitionId, sequence: Sequence| {
+            // A broker that does not lead the partition refuses the append itself.
+            let Some(partition) = replicas.partition_mut(id).filter(|partition| partition.is_leader()) else {
+                return;
+            };
+            let guard = partition.log.producers_mut().start_verification(
+                self.producer_id,
+                self.producer_epoch,
+                sequence,
+                supports_epoch_bump,
+            );
+            if guard.is_ok_and(|guard| guard != VerificationGuard::SENTINEL) {
+                self.partitions.insert(id);
+            }
+            self.verified.push((id, guard));
+        };
+        match self.request {
+            Request::Produce { batches, .. } => {
+                let batches = &out.stage.arenas.batches[batches];
+                for batch in batches.iter().filter(|batch| batch.is_transactional()) {
+                    start(batch.partition, batch.base_sequence);
+                }
+            }
+            _ => start(PartitionId::CONSUMER_OFFSETS, -1),
+        }
+    }
+}
+
 impl AddPartitionsManager {
     /// The process has ended.
     pub fn clear(&mut self) {
@@ -112,35 +147,8 @@ impl AddPartitionsManager {
         replicas: &mut ReplicaManager,
         out: &mut Out,
     ) {
-        let supports_epoch_bump = writer.transaction_version >= 2;
         let mut verified = self.spare.pop().unwrap_or_default();
         verified.clear();
-        let mut partitions = PartitionSet::EMPTY;
-        let mut start = |id: PartitionId, sequence: Sequence| {
-            // A broker that does not lead the partition refuses the append itself.
-            let Some(partition) = replicas.partition_mut(id).filter(|partition| partition.is_leader()) else {
-                return;
-            };
-            let guard = partition.log.producers_mut().start_verification(
-                writer.producer_id,
-                writer.producer_epoch,
-                sequence,
-                supports_epoch_bump,
-            );
-            if guard.is_ok_and(|guard| guard != VerificationGuard::SENTINEL) {
-                partitions.insert(id);
-            }
-            verified.push((id, guard));
-        };
-        match request {
-            Request::Produce { batches, .. } => {
-                let batches = &out.stage.arenas.batches[batches];
-                for batch in batches.iter().filter(|batch| batch.is_transactional()) {
-                    start(batch.partition, batch.base_sequence);
-                }
-            }
-            _ => start(PartitionId::CONSUMER_OFFSETS, -1),
-        }
         let mut verification = Verification {
             request_id,
             from,
@@ -150,14 +158,15 @@ impl AddPartitionsManager {
             transactional_id: writer.transactional_id,
             producer_id: writer.producer_id,
             producer_epoch: writer.producer_epoch,
-            partitions,
+            partitions: PartitionSet::EMPTY,
             transaction_version: writer.transaction_version,
             began: out.now(),
             coordinator: replicas.broker,
             message: None,
             backs_off: false,
         };
-        if partitions.is_empty() {
+        verification.start(replicas, out);
+        if verification.partitions.is_empty() {
             self.finished.push(verification);
             return;
         }
@@ -226,12 +235,20 @@ impl AddPartitionsManager {
     }
 
     /// A request's time to ask again, or the end of the coordinator's time to answer, may have come.
-    pub fn on_timer(&mut self, request_id: RequestId, out: &mut Out) {
-        let Some(verification) = self.pending.iter_mut().find(|v| v.request_id == request_id) else { return };
+    pub fn on_timer(&mut self, request_id: RequestId, replicas: &mut ReplicaManager, out: &mut Out) {
+        let Some(index) = self.pending.iter().position(|v| v.request_id == request_id) else { return };
+        let verification = &mut self.pending[index];
         let coordinator = verification.coordinator;
         if verification.backs_off {
             verification.backs_off = false;
-            self.ask(coordinator, out);
+            // The last transaction's marker ends what was begun for this one, too.
+            verification.start(replicas, out);
+            if verification.partitions.is_empty() {
+                let verification = self.pending.remove(index);
+                self.finished.push(verification);
+            } else {
+                self.ask(coordinator, out);
+            }
         } else if out.now().since(verification.began) >= REQUEST_TIMEOUT
             && let Some(link) = self.links.iter().find(|link| link.coordinator == coordinator)
         {

@@ -308,7 +308,7 @@ impl Broker {
             }
             BrokerTimer::Heartbeat => self.lifecycle.on_heartbeat_timer(replicas.metadata_version, out),
             BrokerTimer::ControllerRetry => self.lifecycle.run(replicas.metadata_version, out),
-            BrokerTimer::VerifyAgain(request_id) => self.add_partitions.on_timer(request_id, out),
+            BrokerTimer::VerifyAgain(request_id) => self.add_partitions.on_timer(request_id, replicas, out),
             BrokerTimer::GroupSession(..)
             | BrokerTimer::GroupRebalance(..)
             | BrokerTimer::OffsetsCommitTimeout(_) => self.group_coordinator.on_timer(timer, replicas, out),
