@@ -368,6 +368,8 @@ impl Out<'_> {
             // taken up yet is discarded (kafka-semantics 0.5, rule 4).
             self.lose_unread(connection);
             self.stage.network.connection(connection).server_open = false;
+            let what = What::Disconnected(connection, self.node, ConnectionEnd::Closed);
+            self.stage.push(self.stage.now, self.cause, what);
             return;
         }
         if self.stage.watches_responses
@@ -527,7 +529,14 @@ impl Stage {
         if state.busy || !state.server_open {
             return;
         }
-        let Some(frame) = state.inbox.front() else { return };
+        let Some(frame) = state.inbox.front() else {
+            if state.end_received {
+                state.server_open = false;
+                let to = state.to;
+                self.push(now, None, What::Disconnected(connection, to, ConnectionEnd::Closed));
+            }
+            return;
+        };
         let (message, cause) = (frame.message, frame.sent);
         state.busy = true;
         let handling =
@@ -556,7 +565,8 @@ impl Stage {
         *self.network.connection(connection).frames(direction) = lost;
     }
 
-    /// Cuts a connection: a reset for both ends; what was not taken up is lost, both ways.
+    /// Cuts a connection: a reset for both ends. What is under way is lost, both ways. What has arrived in the
+    /// server's socket can still be read there, request after request, until an answer has to be written.
     pub(crate) fn cut(&mut self, connection: ConnectionId, why: ConnectionEnd, cause: Option<EntryId>) {
         let state = self.network.connection(connection);
         let (from, to) = (state.from, state.to);
@@ -564,8 +574,25 @@ impl Stage {
         if !client_open && !server_open {
             return;
         }
-        state.server_open = false;
-        self.lose(connection, Direction::Request);
+        let server_gone = self.network.is_gone(to);
+        let state = self.network.connection(connection);
+        if server_gone {
+            state.server_open = false;
+            self.lose(connection, Direction::Request);
+        } else {
+            let mut lost = std::mem::take(&mut state.requests);
+            for frame in lost.drain(..) {
+                if frame.content != Content::End {
+                    let message = frame.message;
+                    self.emit(
+                        from,
+                        frame.sent,
+                        Event::MessageLost { message, direction: Direction::Request },
+                    );
+                }
+            }
+            self.network.connection(connection).requests = lost;
+        }
         self.lose(connection, Direction::Response);
         // Each end notices a little later; an end whose process is gone notices nothing.
         let notice = Span::micros(100);
@@ -574,8 +601,13 @@ impl Stage {
         } else {
             self.network.connection(connection).client_open = false;
         }
-        if server_open && !self.network.is_gone(to) {
-            self.push(self.now + notice, cause, What::Disconnected(connection, to, why));
+        let state = self.network.connection(connection);
+        if server_open && !server_gone {
+            state.end_received = true;
+            if state.inbox.is_empty() && !state.busy {
+                state.server_open = false;
+                self.push(self.now + notice, cause, What::Disconnected(connection, to, why));
+            }
         }
     }
 

@@ -153,6 +153,11 @@ enum Awaited {
     Programs,
 }
 
+/// Whether a step is set off by the clock.
+fn is_timed(trigger: Trigger) -> bool {
+    matches!(trigger, Trigger::At(_) | Trigger::After { .. })
+}
+
 impl Player {
     pub fn is_over(&self) -> bool {
         self.ending == Ending::Over
@@ -239,6 +244,7 @@ impl World {
                 continue;
             }
             let task = self.do_step(index, &line.step, None);
+            self.arm_followers(index);
             if line.background {
                 // The recorder gives a background step 40 ms before it goes on.
                 self.player.foreground = Some(self.sleep(None, Span::millis(40)));
@@ -278,7 +284,7 @@ impl World {
         match state.activity {
             Activity::Sleeping => {
                 let triggered = state.step.filter(|step| {
-                    matches!(self.stage.setup.script[*step as usize].trigger, Trigger::At(_))
+                    is_timed(self.stage.setup.script[*step as usize].trigger)
                         && !self.player.happened.contains(step)
                 });
                 if let Some(step) = triggered {
@@ -375,7 +381,7 @@ impl World {
     fn waits_for_trigger(&self, task: &Task) -> bool {
         matches!(task.activity, Activity::Sleeping)
             && task.step.is_some_and(|step| {
-                matches!(self.stage.setup.script[step as usize].trigger, Trigger::At(_))
+                is_timed(self.stage.setup.script[step as usize].trigger)
                     && !self.player.happened.contains(&step)
             })
     }
@@ -425,6 +431,19 @@ impl World {
         self.player.happened.push(step);
         let setup = self.stage.setup.clone();
         self.do_step(step, &setup.script[step as usize].step, cause);
+        self.arm_followers(step);
+    }
+
+    /// Steps that undo a step some time after it happened.
+    fn arm_followers(&mut self, step: u32) {
+        for index in step as usize + 1..self.stage.setup.script.len() {
+            if let Trigger::After { step: of, span } = self.stage.setup.script[index].trigger
+                && of == step
+            {
+                let at = self.stage.now + span;
+                self.start_timer_task(Some(index as u32), at);
+            }
+        }
     }
 
     /// A program has reached a point for the `number`-th time.
