@@ -30,12 +30,9 @@ pub struct Verification {
     pub verified: Vec<(PartitionId, Verified)>,
     /// The fact that decided it.
     pub cause: Option<EntryId>,
-    transactional_id: TransactionalId,
-    producer_id: ProducerId,
-    producer_epoch: ProducerEpoch,
+    writer: Writer,
     /// The partitions that the coordinator is asked about.
     partitions: PartitionSet,
-    transaction_version: u8,
     began: Time,
     coordinator: BrokerId,
     message: Option<MessageId>,
@@ -71,41 +68,6 @@ pub struct AddPartitionsManager {
     links: Vec<Link>,
     /// Lists to use again.
     spare: Vec<Vec<(PartitionId, Verified)>>,
-}
-
-impl Verification {
-    /// Begins the verification on every partition that the request writes to
-    /// (`ReplicaManager.maybeSendPartitionsToTransactionCoordinator`).
-    fn start(&mut self, replicas: &mut ReplicaManager, out: &Out) {
-        self.verified.clear();
-        self.partitions = PartitionSet::EMPTY;
-        let supports_epoch_bump = self.transaction_version >= 2;
-        let mut start = |id: PartitionId, sequence: Sequence| {
-            // A broker that does not lead the partition refuses the append itself.
-            let Some(partition) = replicas.partition_mut(id).filter(|partition| partition.is_leader()) else {
-                return;
-            };
-            let guard = partition.log.producers_mut().start_verification(
-                self.producer_id,
-                self.producer_epoch,
-                sequence,
-                supports_epoch_bump,
-            );
-            if guard.is_ok_and(|guard| guard != VerificationGuard::SENTINEL) {
-                self.partitions.insert(id);
-            }
-            self.verified.push((id, guard));
-        };
-        match self.request {
-            Request::Produce { batches, .. } => {
-                let batches = &out.stage.arenas.batches[batches];
-                for batch in batches.iter().filter(|batch| batch.is_transactional()) {
-                    start(batch.partition, batch.base_sequence);
-                }
-            }
-            _ => start(PartitionId::CONSUMER_OFFSETS, -1),
-        }
-    }
 }
 
 impl AddPartitionsManager {
@@ -147,26 +109,56 @@ impl AddPartitionsManager {
         replicas: &mut ReplicaManager,
         out: &mut Out,
     ) {
-        let mut verified = self.spare.pop().unwrap_or_default();
-        verified.clear();
-        let mut verification = Verification {
+        let verified = self.spare.pop().unwrap_or_default();
+        let verification = Verification {
             request_id,
             from,
             request,
             verified,
             cause: out.cause,
-            transactional_id: writer.transactional_id,
-            producer_id: writer.producer_id,
-            producer_epoch: writer.producer_epoch,
+            writer,
             partitions: PartitionSet::EMPTY,
-            transaction_version: writer.transaction_version,
             began: out.now(),
             coordinator: replicas.broker,
             message: None,
             backs_off: false,
         };
-        verification.start(replicas, out);
+        self.go_on(verification, replicas, out);
+    }
+
+    /// Begins the verification in the logs, or begins it anew (a marker written meanwhile has ended it), and
+    /// asks the coordinator about the partitions where the transaction is not open yet.
+    fn go_on(&mut self, mut verification: Verification, replicas: &mut ReplicaManager, out: &mut Out) {
+        let Verification { request, verified, writer, partitions, .. } = &mut verification;
+        *partitions = PartitionSet::EMPTY;
+        verified.clear();
+        let mut start = |id: PartitionId, sequence: Sequence| {
+            // A broker that does not lead the partition refuses the append itself.
+            let Some(partition) = replicas.partition_mut(id).filter(|partition| partition.is_leader()) else {
+                return;
+            };
+            let guard = partition.log.producers_mut().start_verification(
+                writer.producer_id,
+                writer.producer_epoch,
+                sequence,
+                writer.transaction_version >= 2,
+            );
+            if guard.is_ok_and(|guard| guard != VerificationGuard::SENTINEL) {
+                partitions.insert(id);
+            }
+            verified.push((id, guard));
+        };
+        match *request {
+            Request::Produce { batches, .. } => {
+                let batches = &out.stage.arenas.batches[batches];
+                for batch in batches.iter().filter(|batch| batch.is_transactional()) {
+                    start(batch.partition, batch.base_sequence);
+                }
+            }
+            _ => start(PartitionId::CONSUMER_OFFSETS, -1),
+        }
         if verification.partitions.is_empty() {
+            verification.cause = out.cause;
             self.finished.push(verification);
             return;
         }
@@ -199,11 +191,11 @@ impl AddPartitionsManager {
                 continue;
             }
             let request = Request::AddPartitionsToTxn {
-                transactional_id: verification.transactional_id,
-                producer_id: verification.producer_id,
-                producer_epoch: verification.producer_epoch,
+                transactional_id: verification.writer.transactional_id,
+                producer_id: verification.writer.producer_id,
+                producer_epoch: verification.writer.producer_epoch,
                 partitions: verification.partitions,
-                verify_only: verification.transaction_version < 2,
+                verify_only: verification.writer.transaction_version < 2,
             };
             verification.message = Some(out.send(connection, request));
             let timer = BrokerTimer::VerifyAgain(verification.request_id);
@@ -241,14 +233,8 @@ impl AddPartitionsManager {
         let coordinator = verification.coordinator;
         if verification.backs_off {
             verification.backs_off = false;
-            // The last transaction's marker ends what was begun for this one, too.
-            verification.start(replicas, out);
-            if verification.partitions.is_empty() {
-                let verification = self.pending.remove(index);
-                self.finished.push(verification);
-            } else {
-                self.ask(coordinator, out);
-            }
+            let verification = self.pending.remove(index);
+            self.go_on(verification, replicas, out);
         } else if out.now().since(verification.began) >= REQUEST_TIMEOUT
             && let Some(link) = self.links.iter().find(|link| link.coordinator == coordinator)
         {
@@ -275,7 +261,7 @@ impl AddPartitionsManager {
         verification.message = None;
         let waited = out.now().since(verification.began);
         let may_ask_again = error == ErrorCode::ConcurrentTransactions
-            && verification.transaction_version >= 2
+            && verification.writer.transaction_version >= 2
             && waited < replicas.config.add_partitions_to_txn_retry_backoff_max;
         if may_ask_again {
             // The last transaction's markers are still being written, as a rule.
@@ -292,7 +278,7 @@ impl AddPartitionsManager {
 
     fn finish(&mut self, mut verification: Verification, result: Result<(), ErrorCode>, out: &Out) {
         if let Err(error) = result {
-            let error = refusal(error, verification.transaction_version, &verification.request);
+            let error = refusal(error, verification.writer.transaction_version, &verification.request);
             for (id, verified) in &mut verification.verified {
                 if verification.partitions.contains(*id) {
                     *verified = Err(error);

@@ -22,10 +22,10 @@ use crate::engine::script::Setup;
 use crate::engine::sim::random::Quantiles;
 use crate::engine::sim::time::Span;
 
-/// From the start of a process to its registration, in microseconds. (A real broker takes 2 to 6 s.)
+/// From the start of a process to its registration, in microseconds, as fast as a real broker is at best.
 const START: Quantiles = Quantiles::new([
-    800_000, 820_000, 840_000, 860_000, 880_000, 900_000, 920_000, 940_000, 960_000, 980_000, 1_000_000,
-    1_025_000, 1_050_000, 1_075_000, 1_100_000, 1_150_000, 1_200_000,
+    2_100_000, 2_120_000, 2_140_000, 2_160_000, 2_180_000, 2_200_000, 2_225_000, 2_250_000, 2_275_000,
+    2_300_000, 2_325_000, 2_350_000, 2_375_000, 2_400_000, 2_450_000, 2_500_000, 2_600_000,
 ]);
 
 /// A request that came before the broker served.
@@ -91,6 +91,11 @@ impl Broker {
         self.lifecycle.state != BrokerState::NotRunning
     }
 
+    /// Whether it answers requests: it has registered and caught up with the metadata.
+    pub fn is_serving(&self) -> bool {
+        self.lifecycle.is_serving()
+    }
+
     /// This broker's copy of a partition, running or not; none if it has no replica.
     pub fn log(&self, partition: PartitionId) -> Option<&PartitionLog> {
         self.replicas.log(partition)
@@ -103,7 +108,7 @@ impl Broker {
 
     // ---- its process ---------------------------------------------------------------------------
 
-    /// The process starts: loads its logs, registers about a second later, and serves once it has caught up
+    /// The process starts: loads its logs, registers a good two seconds later, and serves once it has caught up
     /// with the metadata.
     pub fn start(&mut self, out: &mut Out) {
         if self.is_running() {
@@ -182,12 +187,9 @@ impl Broker {
     }
 
     fn begin_timers(&self, out: &mut Out) {
-        for timer in [
-            BrokerTimer::ShrinkIsr,
-            BrokerTimer::ExpireProducerIds,
-            BrokerTimer::CheckpointHighWatermarks,
-            BrokerTimer::AbortTimedOutTransactions,
-        ] {
+        for timer in
+            [BrokerTimer::ShrinkIsr, BrokerTimer::ExpireProducerIds, BrokerTimer::CheckpointHighWatermarks]
+        {
             self.time_again(timer, out);
         }
     }
@@ -199,9 +201,6 @@ impl Broker {
             BrokerTimer::ShrinkIsr => Span(config.replica_lag_time_max.0 / 2),
             BrokerTimer::ExpireProducerIds => config.producer_id_expiration_check_interval,
             BrokerTimer::CheckpointHighWatermarks => config.replica_high_watermark_checkpoint_interval,
-            BrokerTimer::AbortTimedOutTransactions => {
-                config.transaction_abort_timed_out_transaction_cleanup_interval
-            }
             _ => unreachable!("not a regular timer: {timer:?}"),
         };
         out.timer(out.now() + interval.max(Span::millis(1)), Timer::Broker(timer));
@@ -302,10 +301,6 @@ impl Broker {
                 replicas.checkpoint_high_watermarks();
                 self.time_again(timer, out);
             }
-            BrokerTimer::AbortTimedOutTransactions => {
-                self.transaction_coordinator.on_timer(timer, replicas, out);
-                self.time_again(timer, out);
-            }
             BrokerTimer::Heartbeat => self.lifecycle.on_heartbeat_timer(replicas.metadata_version, out),
             BrokerTimer::ControllerRetry => self.lifecycle.run(replicas.metadata_version, out),
             BrokerTimer::VerifyAgain(request_id) => self.add_partitions.on_timer(request_id, replicas, out),
@@ -315,7 +310,9 @@ impl Broker {
             BrokerTimer::CoordinatorLoaded(PartitionId::CONSUMER_OFFSETS, _) => {
                 self.group_coordinator.on_timer(timer, replicas, out);
             }
-            BrokerTimer::CoordinatorLoaded(..) | BrokerTimer::SendMarkers(_) => {
+            BrokerTimer::CoordinatorLoaded(..)
+            | BrokerTimer::SendMarkers(_)
+            | BrokerTimer::AbortTimedOutTransactions => {
                 self.transaction_coordinator.on_timer(timer, replicas, out);
             }
             BrokerTimer::MetadataWaitOver(_)

@@ -341,10 +341,11 @@ fn failover_truncates_what_was_not_replicated() {
 /// moves all the same.
 #[test]
 fn a_quick_restart_costs_the_leadership() {
-    let mut cluster = Cluster::new(cluster_config(), 1);
+    let config = ClusterConfig { broker_session_timeout: Span::seconds(9), ..cluster_config() };
+    let mut cluster = Cluster::new(config, 1);
     cluster.kill(B1);
     cluster.start(B1);
-    cluster.run(Span::seconds(5));
+    cluster.run(Span::seconds(16));
     assert_eq!(cluster.leader(), Some(B2));
     assert_eq!(cluster.isr(), "B1,B2,B3");
     let refused = cluster.stage.trace.entries().iter().any(|entry| {
@@ -369,7 +370,7 @@ fn controlled_shutdown() {
     cluster.run(Span::millis(100));
     assert_eq!(cluster.produced(B2, 1, Acks::All), Some(Ok(1)));
     cluster.start(B1);
-    cluster.run(Span::seconds(2));
+    cluster.run(Span::seconds(4));
     assert_eq!((cluster.leader(), cluster.isr().as_str()), (Some(B2), "B1,B2,B3"));
     assert_eq!(cluster.records(B1), [0, 1]);
 }
