@@ -52,6 +52,8 @@ pub mod transaction_coordinator;
 pub mod transaction_manager;
 pub mod transaction_markers;
 pub mod transaction_state;
+#[cfg(test)]
+mod transaction_tests;
 pub mod transactional_request;
 pub mod txn_partition_map;
 pub mod types;

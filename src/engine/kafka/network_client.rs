@@ -653,7 +653,8 @@ mod tests {
     #[test]
     fn older_leader_epochs_are_ignored() {
         let partition = PartitionId::DEFAULT;
-        let rows: [(Option<(u8, LeaderEpoch)>, (u8, LeaderEpoch), (u8, LeaderEpoch)); 4] = [
+        type Told = (u8, LeaderEpoch);
+        let rows: [(Option<Told>, Told, Told); 4] = [
             // hint (KIP-951), answer, what is known then
             (None, (2, 1), (2, 1)),
             (Some((3, 5)), (2, 4), (3, 5)),

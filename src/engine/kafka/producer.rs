@@ -211,15 +211,16 @@ impl Producer {
 
     /// An event on one of its connections, or its clock.
     pub fn on_event(&mut self, event: NodeEvent, out: &mut Out) {
-        if self.closed {
-            return;
+        let concerns = match event {
+            NodeEvent::Timer(Timer::Wake) => {
+                self.alarms.retain(|alarm| *alarm > out.now());
+                true
+            }
+            _ => self.network.on_event(event, out),
+        };
+        if concerns && !self.closed {
+            self.run_sender(out);
         }
-        if let NodeEvent::Timer(Timer::Wake) = event {
-            self.alarms.retain(|alarm| *alarm > out.now());
-        } else if !self.network.on_event(event, out) {
-            return;
-        }
-        self.run_sender(out);
     }
 
     /// Hands a record over (`send()`): it goes out when the network thread runs.

@@ -7,7 +7,7 @@ use super::config::ProducerConfig;
 use super::error::{ErrorCode, Exception};
 use super::event::{Call, Event};
 use super::message::{ProducedPartition, Request, Response};
-use super::network::{ConnectionId, MessageId, RequestId};
+use super::network::RequestId;
 use super::out::{CallId, NodeEvent, Out, Stage, Timer};
 use super::producer::{Producer, ProducerCall};
 use super::record::Batch;
@@ -257,10 +257,5 @@ impl Lab {
         let sent =
             |event: &Event| matches!(event, Event::RequestSent { request, .. } if request.api() == api);
         self.stage.trace.entries().iter().filter(|entry| sent(&entry.event)).count()
-    }
-
-    /// The connection of the oldest request that waits, and its message.
-    pub fn oldest(&self) -> (ConnectionId, MessageId) {
-        (self.requests[0].request_id.connection, self.requests[0].request_id.message)
     }
 }

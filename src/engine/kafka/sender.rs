@@ -182,7 +182,8 @@ impl Producer {
         Turn::Wait(Time::NEVER)
     }
 
-    /// `sendProducerData`: which brokers can be sent to, drain, expire, send. Returns whether something was sent.
+    /// `sendProducerData`: which brokers can be sent to, drain, expire, send. Returns whether batches were sent or
+    /// have expired.
     fn send_producer_data(&mut self, deadline: &mut Time, out: &mut Out) -> bool {
         self.accumulator.hurrying = self.is_hurrying();
         let mut ready = BrokerSet::EMPTY;
@@ -198,7 +199,6 @@ impl Producer {
                 Readiness::Not => {}
             }
         }
-        let mut sent = false;
         let mut sendable = BrokerSet::EMPTY;
         for broker in ready.iter() {
             if self.network.ready(broker, out) {
@@ -211,14 +211,13 @@ impl Producer {
         for broker in sendable.iter() {
             self.drain(broker, out);
         }
-        self.expire_batches(out);
+        let expired = self.expire_batches(out);
         *deadline = (*deadline).min(self.accumulator.next_expiry());
         for index in 0..self.drained.len() {
             let (broker, slot) = self.drained[index];
             self.send_produce_request(broker, slot, out);
-            sent = true;
         }
-        sent
+        expired || !self.drained.is_empty()
     }
 
     /// Takes at most one batch of each of a broker's partitions, in turn from where the last drain stopped
@@ -449,8 +448,8 @@ impl Producer {
         }
     }
 
-    /// Fails every batch that has passed `delivery.timeout.ms`, in flight or not.
-    fn expire_batches(&mut self, out: &mut Out) {
+    /// Fails every batch that has passed `delivery.timeout.ms`, in flight or not. Returns whether there was one.
+    fn expire_batches(&mut self, out: &mut Out) -> bool {
         let mut expired = std::mem::take(&mut self.found);
         self.accumulator.collect_expired(out.now(), &mut expired);
         for id in &expired {
@@ -468,7 +467,9 @@ impl Producer {
                 manager.sequences.mark_unresolved(partition, last_sequence);
             }
         }
+        let some = !expired.is_empty();
         self.found = expired;
+        some
     }
 
     /// Fails all batches that are not done (`abortBatches`), or only those that have no sequence
