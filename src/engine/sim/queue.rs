@@ -1,23 +1,25 @@
 //! The event queue, ordered by (time, sequence): events of one instant come out first in, first out.
 //!
-//! A winner tree: each pending event has a leaf, and every inner node is the lesser of its two
-//! children, so the root is the next event. A key packs time, sequence and leaf into one `u64`, and
-//! a path is updated without a branch that depends on the keys. A pop leaves a hole that the next
-//! push fills, so "one event in, one event out" costs a single walk from leaf to root.
+//! A winner tree: each pending event has a leaf, every inner node is the least of its four children,
+//! and the least of all is the next event. A key packs time, sequence and leaf into one `u64`, and
+//! paths are updated without a branch that depends on the keys. A push does not even look at the
+//! siblings: it lowers the nodes on its path, each on its own.
 //!
 //! ```text
 //! key:  | time since `base`, saturated | sequence | slot |
 //! ```
 //!
-//! Keys are narrow, so now and then they are written anew ([`EventQueue::rekey`]): when the sequence is
-//! used up, when there are more events than slots, and when the next event is beyond the reach of
-//! the time bits. This is rare and changes nothing in the order.
+//! Keys are narrow, so now and then they are written anew (`rekey`): when the sequence is used up, when
+//! there are more events than slots, and when the next event is beyond the reach of the time bits. This is
+//! rare and changes nothing in the order.
 
 use super::time::Time;
 
 /// A leaf without an event: later than every key.
 const EMPTY: u64 = u64::MAX;
-/// The slots of a queue before it grows, as a power of two.
+/// No free slot.
+const NONE: u64 = u64::MAX;
+/// The slots of a queue before it grows, as a power of two; an even one, as nodes have four children.
 const FIRST_SLOT_BITS: u32 = 6;
 /// The least number of sequence bits; renumbering comes once in 2^16 pushes.
 const LEAST_SEQUENCE_BITS: u32 = 16;
@@ -27,23 +29,21 @@ const MOST_SLOT_BITS: u32 = 28;
 /// Pending events, earliest first; ties in the order of pushing.
 #[derive(Clone, Debug)]
 pub struct EventQueue<E> {
-    /// Node 1 is the root, node `n` has the children `2n` and `2n + 1`; the leaves are the second half.
+    /// The leaves, the nodes above them, and so on up to the four below the root.
     tree: Vec<u64>,
-    /// The least key, the hole's left out. Known before the hole is filled, so that the next pop need
-    /// not wait for the walk through the tree.
+    /// The root: the least key of all.
     least: u64,
-    /// The instant and the event of each slot that was ever used.
+    /// The instant and the event of each slot that was ever used; a free slot has the next free one instead of the instant.
     slots: Vec<(Time, E)>,
-    /// Used slots that are empty now, but for the hole.
-    free: Vec<u32>,
-    /// The slot of the last popped event, if nothing took it since; its leaf still holds the old key.
-    hole: Option<u32>,
+    /// The slot that was freed last, or NONE.
+    free: u64,
+    length: usize,
     layout: Layout,
     /// The instant that the keys' time counts from.
     base: u64,
     /// The sequence of the next push, already in its place within the key.
     sequence: u64,
-    /// For [`EventQueue::rekey`]: slots in the order of their events.
+    /// For `rekey`: slots in the order of their events.
     order: Vec<u32>,
 }
 
@@ -82,17 +82,22 @@ impl Layout {
     fn slot(self, key: u64) -> usize {
         key as usize & (self.slots - 1)
     }
+
+    /// The nodes of all levels below the root.
+    const fn nodes(slots: usize) -> usize {
+        (slots - 1) / 3 * 4
+    }
 }
 
 impl<E> Default for EventQueue<E> {
     fn default() -> Self {
         let layout = Layout::new(FIRST_SLOT_BITS);
         EventQueue {
-            tree: vec![EMPTY; 2 * layout.slots],
+            tree: vec![EMPTY; Layout::nodes(layout.slots)],
             least: EMPTY,
             slots: Vec::new(),
-            free: Vec::new(),
-            hole: None,
+            free: NONE,
+            length: 0,
             layout,
             base: 0,
             sequence: 0,
@@ -111,28 +116,29 @@ impl<E: Copy> EventQueue<E> {
         if at == Time::NEVER {
             return;
         }
-        let slot = match self.hole.take() {
-            Some(slot) => slot as usize,
-            None => self.take_slot((at, event)),
-        };
-        self.slots[slot] = (at, event);
+        if self.free == NONE {
+            self.add_slot((at, event));
+        }
         let mut elapsed = at.0.wrapping_sub(self.base);
         if elapsed >= self.layout.far || self.sequence == self.layout.sequence_end {
-            elapsed = self.make_room(slot);
+            elapsed = self.make_room(at.0);
         }
+        let slot = self.free as usize;
+        self.free = self.slots[slot].0.0;
+        self.slots[slot] = (at, event);
         let key = elapsed << self.layout.time_shift | self.sequence | slot as u64;
         self.sequence += self.layout.slots as u64;
+        self.length += 1;
         self.least = self.least.min(key);
-        self.set_leaf(slot, key);
+        match <&mut [u64; FIRST_NODES]>::try_from(&mut self.tree[..]) {
+            Ok(tree) => insert(tree, FIRST_SLOTS, slot % FIRST_SLOTS, key),
+            Err(_) => insert(&mut self.tree, self.layout.slots, slot, key),
+        }
     }
 
     /// Removes and returns the earliest event.
     #[inline]
     pub fn pop(&mut self) -> Option<(Time, E)> {
-        if let Some(slot) = self.hole.take() {
-            self.free.push(slot);
-            self.set_leaf(slot as usize, EMPTY);
-        }
         if self.least >= self.layout.far_keys {
             if self.least == EMPTY {
                 return None;
@@ -140,9 +146,15 @@ impl<E: Copy> EventQueue<E> {
             self.advance_base();
         }
         let slot = self.layout.slot(self.least);
-        self.hole = Some(slot as u32);
-        self.least = self.least_beside(slot);
-        Some(self.slots[slot])
+        self.least = match <&mut [u64; FIRST_NODES]>::try_from(&mut self.tree[..]) {
+            Ok(tree) => remove(tree, FIRST_SLOTS, slot % FIRST_SLOTS),
+            Err(_) => remove(&mut self.tree, self.layout.slots, slot),
+        };
+        let popped = self.slots[slot];
+        self.slots[slot].0 = Time(self.free);
+        self.free = slot as u64;
+        self.length -= 1;
+        Some(popped)
     }
 
     /// The instant of the earliest event.
@@ -156,12 +168,12 @@ impl<E: Copy> EventQueue<E> {
 
     /// The number of pending events.
     pub fn len(&self) -> usize {
-        self.slots.len() - self.free.len() - usize::from(self.hole.is_some())
+        self.length
     }
 
     /// Whether nothing is pending.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.length == 0
     }
 
     /// Forgets everything and keeps the capacity.
@@ -169,78 +181,26 @@ impl<E: Copy> EventQueue<E> {
         self.tree.fill(EMPTY);
         self.least = EMPTY;
         self.slots.clear();
-        self.free.clear();
-        self.hole = None;
+        self.free = NONE;
+        self.length = 0;
         self.base = 0;
         self.sequence = 0;
     }
 
-    /// Writes a leaf and the least key of every subtree that it is in.
-    #[inline(always)]
-    fn set_leaf(&mut self, slot: usize, key: u64) {
-        // The usual size with a constant number of levels and no bounds to check.
-        if let Ok(tree) = <&mut [u64; 2 << FIRST_SLOT_BITS]>::try_from(&mut self.tree[..]) {
-            let mut node = (1 << FIRST_SLOT_BITS) + slot % (1 << FIRST_SLOT_BITS);
-            let mut least = key;
-            tree[node] = least;
-            for _ in 1..FIRST_SLOT_BITS {
-                least = least.min(tree[node ^ 1]);
-                node >>= 1;
-                tree[node] = least;
-            }
-            return;
-        }
-        let mut node = self.layout.slots + slot;
-        let mut least = key;
-        let tree = &mut self.tree[..];
-        tree[node] = least;
-        while node > 3 {
-            least = least.min(tree[node ^ 1]);
-            node >>= 1;
-            tree[node] = least;
-        }
-    }
-
-    /// The least key of all leaves but one.
-    #[inline(always)]
-    fn least_beside(&self, slot: usize) -> u64 {
-        let mut least = EMPTY;
-        if let Ok(tree) = <&[u64; 2 << FIRST_SLOT_BITS]>::try_from(&self.tree[..]) {
-            let leaf = (1 << FIRST_SLOT_BITS) + slot % (1 << FIRST_SLOT_BITS);
-            for level in 0..FIRST_SLOT_BITS {
-                least = least.min(tree[(leaf >> level) ^ 1]);
-            }
-            return least;
-        }
-        let mut node = self.layout.slots + slot;
-        while node > 1 {
-            least = least.min(self.tree[node ^ 1]);
-            node >>= 1;
-        }
-        least
-    }
-
-    /// An empty slot, for a queue without a hole.
-    #[inline(never)]
-    fn take_slot(&mut self, first: (Time, E)) -> usize {
-        if let Some(slot) = self.free.pop() {
-            return slot as usize;
-        }
-        if self.slots.len() == self.layout.slots {
-            self.rekey(self.base, self.layout.slot_bits + 1);
-        }
-        self.slots.push(first);
-        self.slots.len() - 1
-    }
-
-    /// Makes the event just stored in `slot` fit into a key; returns its time since the base.
+    /// Makes a free slot when there is none; the event only fills it.
     #[cold]
-    fn make_room(&mut self, slot: usize) -> u64 {
-        let at = self.slots[slot].0.0;
+    fn add_slot(&mut self, filler: (Time, E)) {
+        if self.slots.len() == self.layout.slots {
+            self.rekey(self.base, self.layout.slot_bits + 2);
+        }
+        self.free = self.slots.len() as u64;
+        self.slots.push((Time(NONE), filler.1));
+    }
+
+    /// Makes an instant and the next sequence fit into a key; returns the time since the base.
+    #[cold]
+    fn make_room(&mut self, at: u64) -> u64 {
         if at < self.base || self.sequence == self.layout.sequence_end {
-            // What the leaf holds is the key of the event that was here before.
-            let leaf = self.layout.slots + slot;
-            self.tree[leaf] = EMPTY;
             self.rekey(self.base.min(at), self.layout.slot_bits);
         }
         (at - self.base).min(self.layout.far)
@@ -255,40 +215,69 @@ impl<E: Copy> EventQueue<E> {
 
     /// The slots that hold an event.
     fn pending(&self) -> impl Iterator<Item = u32> {
-        let leaves = &self.tree[self.layout.slots..];
-        let used = (0..self.slots.len() as u32).filter(|slot| leaves[*slot as usize] != EMPTY);
-        used.filter(|slot| self.hole != Some(*slot))
+        (0..self.slots.len() as u32).filter(|slot| self.tree[*slot as usize] != EMPTY)
     }
 
     /// Writes all keys anew, in the same order, for another base or number of slots, with the least
-    /// sequences. There must not be a hole, and no event may be earlier than the base.
+    /// sequences. No event may be earlier than the base.
     #[cold]
     fn rekey(&mut self, base: u64, slot_bits: u32) {
         let mut order = std::mem::take(&mut self.order);
         order.clear();
         order.extend(self.pending());
-        let (slots, leaves) = (&self.slots, &self.tree[self.layout.slots..]);
         let sequences = (1 << self.layout.time_shift) - 1;
-        order.sort_unstable_by_key(|slot| (slots[*slot as usize].0, leaves[*slot as usize] & sequences));
+        order.sort_unstable_by_key(|slot| {
+            (self.slots[*slot as usize].0, self.tree[*slot as usize] & sequences)
+        });
 
         let layout = Layout::new(slot_bits);
         self.layout = layout;
         self.base = base;
         self.sequence = 0;
+        self.least = EMPTY;
         self.tree.clear();
-        self.tree.resize(2 * layout.slots, EMPTY);
+        self.tree.resize(Layout::nodes(layout.slots), EMPTY);
         for slot in &order {
             let elapsed = (self.slots[*slot as usize].0.0 - base).min(layout.far);
-            self.tree[layout.slots + *slot as usize] =
-                elapsed << layout.time_shift | self.sequence | u64::from(*slot);
+            let key = elapsed << layout.time_shift | self.sequence | u64::from(*slot);
             self.sequence += layout.slots as u64;
+            self.least = self.least.min(key);
+            insert(&mut self.tree, layout.slots, *slot as usize, key);
         }
-        for node in (1..layout.slots).rev() {
-            self.tree[node] = self.tree[2 * node].min(self.tree[2 * node + 1]);
-        }
-        self.least = self.tree[1];
         self.order = order;
     }
+}
+
+/// The usual number of slots and its nodes: with constants, loops unroll and bounds need no check.
+const FIRST_SLOTS: usize = 1 << FIRST_SLOT_BITS;
+const FIRST_NODES: usize = Layout::nodes(FIRST_SLOTS);
+
+/// Writes a key to an empty leaf.
+#[inline(always)]
+fn insert(tree: &mut [u64], slots: usize, slot: usize, key: u64) {
+    let (mut level, mut width, mut node) = (0, slots, slot);
+    while width > 1 {
+        tree[level + node] = tree[level + node].min(key);
+        level += width;
+        width /= 4;
+        node /= 4;
+    }
+}
+
+/// Empties a leaf; returns the least key that is left.
+#[inline(always)]
+fn remove(tree: &mut [u64], slots: usize, slot: usize) -> u64 {
+    let (mut level, mut width, mut node) = (0, slots, slot);
+    let mut least = EMPTY;
+    while width > 1 {
+        tree[level + node] = least;
+        let siblings = tree[level + (node ^ 1)].min(tree[level + (node ^ 2)]).min(tree[level + (node ^ 3)]);
+        least = least.min(siblings);
+        level += width;
+        width /= 4;
+        node /= 4;
+    }
+    least
 }
 
 #[cfg(test)]
