@@ -111,7 +111,7 @@ impl<E: Copy> EventQueue<E> {
     ///
     /// # Panics
     /// If 2^28 events are pending already.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, at: Time, event: E) {
         if at == Time::NEVER {
             return;
@@ -137,7 +137,7 @@ impl<E: Copy> EventQueue<E> {
     }
 
     /// Removes and returns the earliest event.
-    #[inline]
+    #[inline(always)]
     pub fn pop(&mut self) -> Option<(Time, E)> {
         if self.least >= self.layout.far_keys {
             if self.least == EMPTY {
