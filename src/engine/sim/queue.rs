@@ -130,10 +130,7 @@ impl<E: Copy> EventQueue<E> {
         self.sequence += self.layout.slots as u64;
         self.length += 1;
         self.least = self.least.min(key);
-        match <&mut [u64; FIRST_NODES]>::try_from(&mut self.tree[..]) {
-            Ok(tree) => insert(tree, FIRST_SLOTS, slot % FIRST_SLOTS, key),
-            Err(_) => insert(&mut self.tree, self.layout.slots, slot, key),
-        }
+        insert(&mut self.tree, self.layout.slots, slot, key);
     }
 
     /// Removes and returns the earliest event.
@@ -146,10 +143,7 @@ impl<E: Copy> EventQueue<E> {
             self.advance_base();
         }
         let slot = self.layout.slot(self.least);
-        self.least = match <&mut [u64; FIRST_NODES]>::try_from(&mut self.tree[..]) {
-            Ok(tree) => remove(tree, FIRST_SLOTS, slot % FIRST_SLOTS),
-            Err(_) => remove(&mut self.tree, self.layout.slots, slot),
-        };
+        self.least = remove(&mut self.tree, self.layout.slots, slot);
         let popped = self.slots[slot];
         self.slots[slot].0 = Time(self.free);
         self.free = slot as u64;
@@ -255,27 +249,51 @@ const FIRST_NODES: usize = Layout::nodes(FIRST_SLOTS);
 /// Writes a key to an empty leaf.
 #[inline(always)]
 fn insert(tree: &mut [u64], slots: usize, slot: usize, key: u64) {
-    let (mut level, mut width, mut node) = (0, slots, slot);
-    while width > 1 {
-        tree[level + node] = tree[level + node].min(key);
-        level += width;
-        width /= 4;
-        node /= 4;
+    match <&mut [u64; FIRST_NODES]>::try_from(&mut *tree) {
+        Ok(tree) => insert_at(tree, FIRST_SLOTS, slot % FIRST_SLOTS, key),
+        Err(_) => insert_many(tree, slots, slot, key),
     }
 }
 
 /// Empties a leaf; returns the least key that is left.
 #[inline(always)]
 fn remove(tree: &mut [u64], slots: usize, slot: usize) -> u64 {
-    let (mut level, mut width, mut node) = (0, slots, slot);
+    match <&mut [u64; FIRST_NODES]>::try_from(&mut *tree) {
+        Ok(tree) => remove_at(tree, FIRST_SLOTS, slot % FIRST_SLOTS),
+        Err(_) => remove_many(tree, slots, slot),
+    }
+}
+
+#[inline(never)]
+fn insert_many(tree: &mut [u64], slots: usize, slot: usize, key: u64) {
+    insert_at(tree, slots, slot, key);
+}
+
+#[inline(never)]
+fn remove_many(tree: &mut [u64], slots: usize, slot: usize) -> u64 {
+    remove_at(tree, slots, slot)
+}
+
+#[inline(always)]
+fn insert_at(mut tree: &mut [u64], mut width: usize, mut node: usize, key: u64) {
+    while width > 1 {
+        let (level, above) = tree.split_at_mut(width);
+        level[node] = level[node].min(key);
+        (tree, width, node) = (above, width / 4, node / 4);
+    }
+}
+
+#[inline(always)]
+fn remove_at(mut tree: &mut [u64], mut width: usize, mut node: usize) -> u64 {
     let mut least = EMPTY;
     while width > 1 {
-        tree[level + node] = least;
-        let siblings = tree[level + (node ^ 1)].min(tree[level + (node ^ 2)]).min(tree[level + (node ^ 3)]);
-        least = least.min(siblings);
-        level += width;
-        width /= 4;
-        node /= 4;
+        let (level, above) = tree.split_at_mut(width);
+        let siblings = &mut level.as_chunks_mut::<4>().0[node / 4];
+        let own = node % 4;
+        siblings[own] = least;
+        // The siblings among themselves first: they do not have to wait for the level below.
+        least = least.min(siblings[own ^ 1].min(siblings[own ^ 2]).min(siblings[own ^ 3]));
+        (tree, width, node) = (above, width / 4, node / 4);
     }
     least
 }
