@@ -365,13 +365,13 @@ mod tests {
     fn agrees_with_a_sorted_map_on_random_runs() {
         // How far ahead events are set, in microseconds: many ties, ordinary, days, and all that a u64 allows.
         let reaches = [1, 3, 2048, 500_000, MONTH, 1 << 50, u64::MAX];
-        for seed in 0..140 {
+        for seed in 0..42 {
             let random = Random::new(seed);
             let reach = reaches[seed as usize % reaches.len()];
             // What the number of pending events tends to.
             let pending = [2, 20, 63, 64, 200, 1000][seed as usize / reaches.len() % 6];
             let mut pair = Pair::default();
-            for step in 0..3000 {
+            for step in 0..2000 {
                 let draw = |stream, bound| random.below(bound, stream, step, 0);
                 match draw(0, 1000) {
                     0 => pair.clear(),
@@ -400,7 +400,7 @@ mod tests {
         for event in 0..50_u32 {
             queue.push(at, event);
         }
-        for event in 50..300_000 {
+        for event in 50..150_000 {
             assert_eq!(queue.pop(), Some((at, event - 50)));
             queue.push(at, event);
         }
@@ -411,7 +411,7 @@ mod tests {
     fn renumbering_keeps_the_order() {
         let random = Random::new(7);
         let mut pair = Pair::default();
-        for step in 0..200_000_u64 {
+        for step in 0..100_000_u64 {
             // Some events stay pending across the renumbering, as timers do.
             let reach = if step.is_multiple_of(50) { 100_000 } else { 40 };
             pair.push(pair.now + Span(random.below(reach, 0, step, 0)));
