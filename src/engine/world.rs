@@ -258,9 +258,15 @@ impl World {
             }
             What::Connected(connection) => {
                 let state = self.stage.network.connection(connection);
-                let (node, open) = (state.from, state.client_open && state.server_open);
+                let (node, to, open) = (state.from, state.to, state.client_open && state.server_open);
+                // A connection is of use once ApiVersions was answered: not by a frozen process, and not
+                // through a link that is held.
                 if !open {
                     // It ended meanwhile; the end is told by its own event.
+                } else if self.stage.network.is_paused(to) {
+                    self.deferred.push((to, pending));
+                } else if self.stage.network.is_held(connection) {
+                    self.stage.network.handshakes.push(connection);
                 } else if self.stage.network.is_paused(node) {
                     self.deferred.push((node, pending));
                 } else {

@@ -186,6 +186,8 @@ pub struct Network {
     pub(crate) paused: Vec<Node>,
     /// Processes that are not there: connections to them are refused.
     pub(crate) gone: Vec<Node>,
+    /// Connections on held links whose ApiVersions was not answered.
+    pub(crate) handshakes: Vec<ConnectionId>,
 }
 
 impl Network {
@@ -211,10 +213,10 @@ impl Network {
 
     /// What the faults in force say of a frame. The first rule that objects decides.
     pub(crate) fn verdict(&self, id: ConnectionId, direction: Direction, api: Api, number: u32) -> Verdict {
-        let connection = &self.connections[id.0 as usize];
-        if self.held_links.iter().any(|link| link.matches(connection)) {
+        if self.is_held(id) {
             return Verdict::Hold;
         }
+        let connection = &self.connections[id.0 as usize];
         let Node::Client(client) = connection.from else { return Verdict::Pass };
         for active in &self.faults {
             let fault = &active.fault;
@@ -234,6 +236,12 @@ impl Network {
             }
         }
         Verdict::Pass
+    }
+
+    /// Whether a held link keeps back everything on a connection.
+    pub(crate) fn is_held(&self, id: ConnectionId) -> bool {
+        let connection = &self.connections[id.0 as usize];
+        self.held_links.iter().any(|link| link.matches(connection))
     }
 
     pub(crate) fn is_paused(&self, node: Node) -> bool {

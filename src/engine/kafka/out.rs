@@ -513,6 +513,9 @@ impl Out<'_> {
 impl Stage {
     /// Frames that were kept back may pass now.
     pub(crate) fn recheck(&mut self) {
+        for connection in std::mem::take(&mut self.network.handshakes) {
+            self.push(self.now, None, What::Connected(connection));
+        }
         for index in 0..self.network.connections.len() {
             let id = ConnectionId(index as u32);
             for direction in [Direction::Request, Direction::Response] {

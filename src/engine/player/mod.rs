@@ -363,7 +363,8 @@ impl World {
             Awaited::Leader(topic, leader) => first(topic).leader == leader,
             Awaited::Replicas(topic) => whole(topic),
             Awaited::AllReplicas => {
-                (2..self.stage.setup.topics.len()).all(|topic| whole(TopicId(topic as u8)))
+                self.brokers_serve()
+                    && (2..self.stage.setup.topics.len()).all(|topic| whole(TopicId(topic as u8)))
             }
             Awaited::Stopped(broker) => !self.brokers[broker.index()].is_running(),
             Awaited::Programs => {
@@ -376,6 +377,24 @@ impl World {
                     && !self.waits_for_trigger(task)
             }),
         }
+    }
+
+    /// Every broker runs under the registration that the controller knows, and every leader's log is below its high
+    /// watermark: a reader finds all there is.
+    fn brokers_serve(&self) -> bool {
+        let registered = self.brokers.iter().enumerate().all(|(index, broker)| {
+            let image = self.image().broker(BrokerId::from_index(index));
+            broker.is_running() && !image.fenced && broker.replicas().broker_epoch == image.epoch
+        });
+        let readable = (2..self.stage.setup.topics.len())
+            .flat_map(|topic| self.partitions_of(TopicId(topic as u8)))
+            .all(|partition| {
+                let leader = self.image().partition(partition).leader;
+                leader
+                    .and_then(|leader| self.brokers[leader.index()].log(partition))
+                    .is_some_and(|log| log.high_watermark() == log.log_end_offset())
+            });
+        registered && readable
     }
 
     fn waits_for_trigger(&self, task: &Task) -> bool {
