@@ -1,18 +1,25 @@
 //! What the page knows: the scenario and the playhead, which are written, and what follows from them.
 
+use crate::engine;
 use crate::engine::sim::time::Time;
-use crate::scenario::Scenario;
+use crate::scenario::command::{Command, reduce};
+use crate::scenario::{Look as LookedAt, Note, Problem, Scenario, presets};
 use crate::view::figure::{Figure, Look};
 use crate::view::panel::Panel;
-use crate::view::scale::Folding;
 use crate::view::scene::Options;
 use crate::view::steps::Which;
 use leptos::prelude::*;
 use std::sync::Arc;
 
-/// A value that is equal only to itself: comparing two runs would cost more than drawing them.
-#[derive(Clone, Debug)]
+/// A value that is equal only to itself: to compare two runs would cost more than to draw one.
+#[derive(Debug)]
 pub struct Same<T>(pub Arc<T>);
+
+impl<T> Clone for Same<T> {
+    fn clone(&self) -> Self {
+        Same(self.0.clone())
+    }
+}
 
 impl<T> PartialEq for Same<T> {
     fn eq(&self, other: &Self) -> bool {
@@ -27,21 +34,158 @@ impl<T> std::ops::Deref for Same<T> {
     }
 }
 
+/// What came of a scenario.
+#[derive(Clone, PartialEq)]
+pub struct Outcome {
+    /// Its run; when it can't be run, the last one that could.
+    pub figure: Same<Figure>,
+    /// What Kafka silently changes.
+    pub notes: Vec<Note>,
+    /// Why it can't be run; empty: it was.
+    pub problems: Vec<Problem>,
+}
+
 /// The signals of the page. `Copy`: every component has them all.
 #[derive(Clone, Copy)]
 pub struct Lab {
-    /// What is configured, done and broken: everything that a link says.
-    pub scenario: RwSignal<Scenario>,
-    /// How many facts have happened.
-    pub playhead: RwSignal<usize>,
-    /// What the reader folds and asks to see.
+    /// What is configured, done and broken: all that a link says. Changed by `send` only.
+    pub scenario: ReadSignal<Scenario>,
+    set_scenario: WriteSignal<Scenario>,
+    /// How many facts have happened. Changed by `go_to` and its like only.
+    pub playhead: ReadSignal<usize>,
+    set_playhead: WriteSignal<usize>,
+    /// What the reader unfolds and asks to see.
     pub options: RwSignal<Options>,
     /// The playhead moves by itself.
     pub playing: RwSignal<bool>,
-    /// The run of the last scenario that could be run.
+    /// What came of the scenario.
+    pub outcome: Memo<Outcome>,
+    /// The run.
     pub figure: Memo<Same<Figure>>,
-    /// The figure as it is looked at.
+    /// The run as it is looked at.
     pub look: Memo<Same<Look>>,
     /// The state at the playhead.
     pub panel: Memo<Panel>,
+    /// The controls are open, where they are a sheet from below.
+    pub sheet: RwSignal<bool>,
+}
+
+impl Lab {
+    /// The page's signals, beginning with a scenario, at the instant that it looks at or at its end.
+    pub fn new(scenario: Scenario) -> Lab {
+        let looked_at = scenario.look.as_ref().map(|look| look.at);
+        let (scenario, set_scenario) = signal(scenario);
+        let outcome = Memo::new(move |last: Option<&Outcome>| outcome(&scenario.read(), last));
+        let figure = Memo::new(move |_| outcome.with(|outcome| outcome.figure.clone()));
+        let options = RwSignal::new(Options::default());
+        let look = Memo::new(move |_| {
+            let figure = figure.get();
+            Same(Arc::new(options.with(|options| Look::new(&figure, options))))
+        });
+        let (playhead, set_playhead) = signal(figure.with_untracked(|figure| figure.len()));
+        let panel = Memo::new(move |_| {
+            let figure = figure.get();
+            let (story, count) = (figure.story(), playhead.get());
+            let since =
+                look.with(|look| look.steps.previous(count, Which::Any).map_or(0, |step| step.count()));
+            Panel::new(story, &figure.history.step(story, since, count))
+        });
+        let lab = Lab {
+            scenario,
+            set_scenario,
+            playhead,
+            set_playhead,
+            options,
+            playing: RwSignal::new(false),
+            outcome,
+            figure,
+            look,
+            panel,
+            sheet: RwSignal::new(false),
+        };
+        if let Some(at) = looked_at {
+            lab.go_to_time(at);
+        }
+        provide_context(lab);
+        lab
+    }
+
+    /// The signals that the page's components share.
+    pub fn of_page() -> Lab {
+        expect_context()
+    }
+
+    /// Changes the scenario. The new run is shown at its end, where its verdict stands.
+    pub fn send(self, command: Command) {
+        self.playing.set(false);
+        let changed = self.scenario.with_untracked(|scenario| reduce(scenario, &command));
+        self.scenario.with_untracked(|scenario| *scenario != changed).then(|| self.set_scenario.set(changed));
+        match self.scenario.with_untracked(|scenario| scenario.look.as_ref().map(|look| look.at)) {
+            Some(at) => self.go_to_time(at),
+            None => self.set_playhead.set(self.figure.with_untracked(|figure| figure.len())),
+        }
+    }
+
+    /// Moves the playhead to where so many facts have happened.
+    pub fn go_to(self, count: usize) {
+        let count = count.min(self.figure.with_untracked(|figure| figure.len()));
+        if self.playhead.get_untracked() != count {
+            self.set_playhead.set(count);
+        }
+    }
+
+    /// Moves the playhead to the last thing that had happened at an instant.
+    pub fn go_to_time(self, at: Time) {
+        self.go_to(self.look.with_untracked(|look| look.steps.at_time(at).map_or(0, |step| step.count())));
+    }
+
+    /// One step forwards; false at the end.
+    pub fn forward(self) -> bool {
+        let count = self.playhead.get_untracked();
+        let next =
+            self.look.with_untracked(|look| look.steps.next(count, Which::Any).map(|step| step.count()));
+        next.map(|next| self.go_to(next)).is_some()
+    }
+
+    /// One step back; before the first is the start.
+    pub fn back(self) {
+        let count = self.playhead.get_untracked();
+        let before =
+            self.look.with_untracked(|look| look.steps.previous(count, Which::Any).map(|step| step.count()));
+        self.go_to(before.unwrap_or(0));
+    }
+
+    /// Unfolds the stretch that begins at an instant, in microseconds.
+    pub fn unfold(self, after: usize) {
+        self.options.update(|options| options.folding.toggle(Time(after as u64)));
+    }
+
+    /// The scenario with what is looked at: the playhead, unless it is at the end.
+    pub fn seen(self) -> Scenario {
+        let mut scenario = self.scenario.get();
+        let (figure, count) = (self.figure.get(), self.playhead.get());
+        let last = self.look.with(|look| look.steps.list.last().map_or(0, |step| step.count()));
+        scenario.look = (count < last).then(|| {
+            let kept = scenario.look.take();
+            let (lane, record) = kept.map(|look| (look.lane, look.record)).unwrap_or_default();
+            LookedAt { at: figure.at(count), lane, record }
+        });
+        scenario
+    }
+}
+
+fn outcome(scenario: &Scenario, last: Option<&Outcome>) -> Outcome {
+    let problems = match scenario.lower() {
+        Ok(lowered) => {
+            let figure = Same(Arc::new(Figure::new(engine::run::run(&Arc::new(lowered.setup)))));
+            return Outcome { figure, notes: lowered.notes, problems: Vec::new() };
+        }
+        Err(problems) => problems,
+    };
+    let figure = match last {
+        Some(last) => last.figure.clone(),
+        // Nothing was ever run: a link that Kafka refuses. Something must stand behind its message.
+        None => outcome(&presets::Guarantee::AtLeastOnce.base().scenario(), None).figure,
+    };
+    Outcome { figure, notes: Vec::new(), problems }
 }

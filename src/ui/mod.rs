@@ -1,13 +1,104 @@
 //! The page: Leptos components that draw view models and send commands.
+//!
+//! [`lab`] holds the signals: the scenario and the playhead are written, everything else follows from them. Each region of
+//! the page is one component in a file of its name, with a sheet of that name in `style/`.
 
-use leptos::prelude::*;
+mod address;
+mod bar;
+mod controls;
+mod icons;
+mod lab;
+mod narration;
+mod script;
+mod segmented;
+mod state;
+mod timeline;
+mod transport;
+mod verdict;
+
+use crate::view::controls as settings;
+use lab::Lab;
+use leptos::{html, prelude::*};
 
 /// The whole page.
 #[component]
 pub fn App() -> impl IntoView {
+    let opened = address::read();
+    let warnings = RwSignal::new(opened.warnings);
+    let lab = Lab::new(opened.scenario);
+    address::follow(lab);
+    let panel = NodeRef::<html::Details>::new();
+    let field = NodeRef::<html::Textarea>::new();
+    let write_text = Callback::new(move |()| {
+        if let (Some(panel), Some(field)) = (panel.get_untracked(), field.get_untracked()) {
+            panel.set_open(true);
+            let _ = field.focus();
+        }
+    });
+    let refused = Memo::new(move |_| {
+        lab.outcome.with(|outcome| {
+            let problems = lab.scenario.with(|scenario| settings::elsewhere(scenario, &outcome.problems));
+            problems.iter().map(ToString::to_string).collect::<Vec<_>>()
+        })
+    });
+    let stale = move || lab.outcome.with(|outcome| !outcome.problems.is_empty());
     view! {
-        <main>
-            <h1>"Kafka Guarantees"</h1>
-        </main>
+        <bar::Bar write_text=write_text />
+        <div class="lab">
+            <controls::Controls />
+            <main class="figure">
+                <Notice lines=warnings />
+                <div class="notice" role="alert" hidden=move || refused.with(Vec::is_empty)>
+                    <ul>
+                        {move || refused.get().into_iter().map(|line| view! { <li>{line}</li> }).collect::<Vec<_>>()}
+                    </ul>
+                </div>
+                <p class="notice" role="status" hidden=move || !stale()>
+                    "Kafka refuses these settings. Greyed below: the last run that they allowed."
+                </p>
+                <div class:stale=stale>
+                    <verdict::Verdict />
+                    <timeline::Timeline />
+                </div>
+                <transport::Transport />
+                <state::State />
+                <narration::Narration />
+                <verdict::Records />
+                <section aria-label="Scenario text">
+                    <script::Script panel=panel field=field />
+                </section>
+                <div class="sheet-handle">
+                    <button
+                        class="button"
+                        type="button"
+                        aria-expanded=move || lab.sheet.get().to_string()
+                        on:click=move |_| lab.sheet.update(|open| *open = !*open)
+                    >
+                        "Settings and faults"
+                    </button>
+                </div>
+            </main>
+        </div>
     }
+}
+
+/// Lines that the reader can put away.
+#[component]
+fn Notice(lines: RwSignal<Vec<String>>) -> impl IntoView {
+    view! {
+        <div class="notice ignored" role="status" hidden=move || lines.with(Vec::is_empty)>
+            <ul>{move || lines.get().into_iter().map(|line| view! { <li>{line}</li> }).collect::<Vec<_>>()}</ul>
+            <button class="button plain" type="button" aria-label="Dismiss" on:click=move |_| lines.set(Vec::new())>
+                {icons::icon(|| icons::Icon::Cross)}
+            </button>
+        </div>
+    }
+    .into_any()
+}
+
+/// Whether what has the focus needs a key itself: fields and choices all of them, buttons and marks the blank.
+fn focus_takes(key: &str) -> bool {
+    let Some(focused) = document().active_element() else { return false };
+    let is = |kinds: &str| focused.matches(kinds).unwrap_or(false);
+    is("input, select, textarea") || (key == " " && is("button, summary, [role=button]"))
 }

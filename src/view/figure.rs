@@ -1,49 +1,60 @@
 //! A run with everything that is asked of it again and again: made once for a scenario, then only read.
 
+use crate::engine::kafka::event::Event;
 use crate::engine::kafka::out::Stage;
+use crate::engine::run::Run;
 use crate::engine::sim::time::Time;
+use crate::engine::world::RunError;
 use crate::view::narration::{self, Line};
 use crate::view::scene::{Options, Scene};
 use crate::view::state::History;
 use crate::view::steps::Steps;
-use crate::view::story::{Index, Story};
+use crate::view::story::{Entry, Index, Story};
+use crate::view::timeline::Prominence;
+use crate::view::verdict::{FinalLog, Verdict};
 
 /// A run, ready to be shown.
 #[derive(Clone, Debug)]
 pub struct Figure {
     stage: Stage,
     index: Index,
+    /// How many entries are shown.
+    shown: usize,
     /// The state at any instant.
     pub history: History,
+    /// What became of the records.
+    pub verdict: Verdict,
+    /// Why the run did not come to its end, if it did not.
+    pub error: Option<RunError>,
 }
 
 impl Figure {
     /// Of a run that has ended.
-    pub fn new(stage: Stage) -> Figure {
-        let index = Index::new(&stage.setup, stage.trace.entries(), &stage.arenas);
-        let story = Story {
-            setup: &stage.setup,
-            entries: stage.trace.entries(),
-            arenas: &stage.arenas,
-            index: &index,
-        };
+    pub fn new(run: Run) -> Figure {
+        let (stage, error) = (run.world.stage, run.error);
+        let entries = stage.trace.entries();
+        let index = Index::new(&stage.setup, entries, &stage.arenas);
+        let story = Story { setup: &stage.setup, entries, arenas: &stage.arenas, index: &index };
         let history = History::new(story);
-        Figure { index, history, stage }
+        let log = FinalLog::of(&history.at(story, entries.len()));
+        let verdict = Verdict::new(&stage.setup, &index.names, &stage.ledger, &log);
+        let shown = shown(story);
+        Figure { index, history, verdict, error, shown, stage }
     }
 
     /// The run, to be told.
     pub fn story(&self) -> Story<'_> {
         Story {
             setup: &self.stage.setup,
-            entries: self.stage.trace.entries(),
+            entries: &self.stage.trace.entries()[..self.shown],
             arenas: &self.stage.arenas,
             index: &self.index,
         }
     }
 
-    /// How many facts there are.
+    /// How many facts are shown.
     pub fn len(&self) -> usize {
-        self.stage.trace.entries().len()
+        self.shown
     }
 
     /// Whether nothing happened at all.
@@ -56,6 +67,16 @@ impl Figure {
         let last = count.min(self.len()).checked_sub(1);
         last.map_or(Time::ZERO, |last| self.stage.trace.entries()[last].at)
     }
+}
+
+/// How many entries are worth showing: up to the last one of interest before the script's end. Behind it clients idle, are
+/// closed, and dead brokers start so that their logs can be read; that changes no verdict.
+fn shown(story: Story) -> usize {
+    let ended = story.entries.iter().position(|entry| entry.event == Event::ScriptEnded);
+    let entries = &story.entries[..ended.unwrap_or(story.entries.len())];
+    let options = Options::default();
+    let told = |entry: &&Entry| narration::prominence(story, entry, &options) > Prominence::Background;
+    entries.iter().rfind(told).map_or(entries.len(), |last| last.id.0 as usize + 1)
 }
 
 /// A figure as it is looked at: what is folded, which lanes there are.

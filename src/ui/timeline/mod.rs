@@ -30,7 +30,7 @@ pub fn Timeline() -> impl IntoView {
     on_cleanup(move || resized.remove());
 
     let picture = Memo::new(move |_| {
-        let (figure, look) = (lab.figure(), lab.look.get());
+        let (figure, look) = (lab.figure.get(), lab.look.get());
         Arc::new(Picture::new(&look.scene, &figure.story().index.names, room.get(), 1.0))
     });
     Effect::new(move |_| {
@@ -38,7 +38,7 @@ pub fn Timeline() -> impl IntoView {
         let picture = picture.get();
         let (figure, look) = (lab.figure.get_untracked(), lab.look.get_untracked());
         pointed.set(None);
-        svg::draw(&picture, &backdrop, &marks, |glyph| sentence(&figure.0, &look.scene.marks, glyph));
+        svg::draw(&picture, &backdrop, &marks, |glyph| sentence(&figure, &look.scene.marks, glyph));
         svg::look(&picture, &marks, lab.playhead.get_untracked());
     });
     Effect::new(move |_| {
@@ -47,7 +47,7 @@ pub fn Timeline() -> impl IntoView {
     });
 
     let playhead_x = Memo::new(move |_| {
-        let at = lab.figure().at(lab.playhead.get());
+        let at = lab.figure.get().at(lab.playhead.get());
         let x = lab.look.with(|look| look.scene.scale.x(at));
         picture.with(|picture| picture.x(x))
     });
@@ -68,7 +68,8 @@ pub fn Timeline() -> impl IntoView {
     };
     let seek = move |event: &web_sys::PointerEvent| {
         let Some(plot) = plot.get_untracked() else { return };
-        let x = f64::from(event.client_x()) - plot.get_bounding_client_rect().left() + f64::from(plot.scroll_left());
+        let x = f64::from(event.client_x()) - plot.get_bounding_client_rect().left()
+            + f64::from(plot.scroll_left());
         let at = picture.with_untracked(|picture| {
             lab.look.with_untracked(|look| look.scene.scale.time(picture.scale_x(x)))
         });
@@ -114,7 +115,10 @@ pub fn Timeline() -> impl IntoView {
     };
     let on_leave = move |_| pointed.set(None);
     let on_move = move |event: ev::PointerEvent| {
-        if event.buttons() == 1 && event.pointer_type() == "mouse" && svg::around(&event, "data-mark").is_none() {
+        if event.buttons() == 1
+            && event.pointer_type() == "mouse"
+            && svg::around(&event, "data-mark").is_none()
+        {
             seek(&event);
         }
         let under = svg::around(&event, "data-mark");
@@ -131,7 +135,7 @@ pub fn Timeline() -> impl IntoView {
     };
 
     let caption = Memo::new(move |_| {
-        let (figure, look) = (lab.figure(), lab.look.get());
+        let (figure, look) = (lab.figure.get(), lab.look.get());
         let mark = pointed.get().and_then(|place| {
             let picture = picture.get();
             let glyph = picture.glyphs.get(place)?;
@@ -200,7 +204,9 @@ fn lanes(lab: Lab, picture: &Picture) -> Vec<AnyView> {
         .map(|(place, (lane, y))| {
             let with_lane = move |tell: fn(&crate::view::lanes::Lane, usize) -> String| {
                 let count = lab.playhead.get();
-                lab.look.with(|look| look.scene.lanes.get(place).map(|lane| tell(lane, count)).unwrap_or_default())
+                lab.look.with(|look| {
+                    look.scene.lanes.get(place).map(|lane| tell(lane, count)).unwrap_or_default()
+                })
             };
             view! {
                 <div

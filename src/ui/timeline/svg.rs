@@ -22,14 +22,19 @@ pub fn draw(picture: &Picture, backdrop: &Element, marks: &Element, say: impl Fn
     backdrop.set_text_content(None);
     marks.set_text_content(None);
     for band in &picture.bands {
-        let group = element(&document, "g", &[
-            ("class", "fold"),
-            ("role", "button"),
-            ("tabindex", "0"),
-            ("data-fold", &band.after.0.to_string()),
-            ("aria-label", &format!("{}: unfold", band.label)),
-        ]);
-        let rect = Shape::Rect { x: band.x, y: 28.0, width: band.width, height: picture.height - 40.0, radius: 0.0 };
+        let group = element(
+            &document,
+            "g",
+            &[
+                ("class", "fold"),
+                ("role", "button"),
+                ("tabindex", "0"),
+                ("data-fold", &band.after.0.to_string()),
+                ("aria-label", &format!("{}: unfold", band.label)),
+            ],
+        );
+        let rect =
+            Shape::Rect { x: band.x, y: 28.0, width: band.width, height: picture.height - 40.0, radius: 0.0 };
         group.append_child(&shape(&document, &rect, "band")).unwrap_throw();
         let words = Shape::Text {
             x: band.x + band.width / 2.0,
@@ -44,13 +49,17 @@ pub fn draw(picture: &Picture, backdrop: &Element, marks: &Element, say: impl Fn
         append(&document, backdrop, item);
     }
     for (place, glyph) in picture.glyphs.iter().enumerate() {
-        let group = element(&document, "g", &[
-            ("class", &glyph.look),
-            ("role", "button"),
-            ("tabindex", "-1"),
-            ("data-mark", &place.to_string()),
-            ("aria-label", &say(glyph)),
-        ]);
+        let group = element(
+            &document,
+            "g",
+            &[
+                ("class", &glyph.look),
+                ("role", "button"),
+                ("tabindex", "-1"),
+                ("data-mark", &place.to_string()),
+                ("aria-label", &say(glyph)),
+            ],
+        );
         for item in &glyph.items {
             append(&document, &group, item);
         }
@@ -94,27 +103,34 @@ fn append(document: &Document, parent: &Element, item: &Item) {
 fn shape(document: &Document, shape: &Shape, look: &str) -> Element {
     let number = |value: &f64| value.to_string();
     match shape {
-        Shape::Line { x1, y1, x2, y2 } => element(document, "line", &[
-            ("class", look),
-            ("x1", &number(x1)),
-            ("y1", &number(y1)),
-            ("x2", &number(x2)),
-            ("y2", &number(y2)),
-        ]),
-        Shape::Rect { x, y, width, height, radius } => element(document, "rect", &[
-            ("class", look),
-            ("x", &number(x)),
-            ("y", &number(y)),
-            ("width", &number(width)),
-            ("height", &number(height)),
-            ("rx", &number(radius)),
-        ]),
-        Shape::Circle { x, y, radius } => element(document, "circle", &[
-            ("class", look),
-            ("cx", &number(x)),
-            ("cy", &number(y)),
-            ("r", &number(radius)),
-        ]),
+        Shape::Line { x1, y1, x2, y2 } => element(
+            document,
+            "line",
+            &[
+                ("class", look),
+                ("x1", &number(x1)),
+                ("y1", &number(y1)),
+                ("x2", &number(x2)),
+                ("y2", &number(y2)),
+            ],
+        ),
+        Shape::Rect { x, y, width, height, radius } => element(
+            document,
+            "rect",
+            &[
+                ("class", look),
+                ("x", &number(x)),
+                ("y", &number(y)),
+                ("width", &number(width)),
+                ("height", &number(height)),
+                ("rx", &number(radius)),
+            ],
+        ),
+        Shape::Circle { x, y, radius } => element(
+            document,
+            "circle",
+            &[("class", look), ("cx", &number(x)), ("cy", &number(y)), ("r", &number(radius))],
+        ),
         Shape::Path(path) => element(document, "path", &[("class", look), ("d", path)]),
         Shape::Text { x, y, anchor, text } => {
             let anchor = match anchor {
@@ -122,12 +138,11 @@ fn shape(document: &Document, shape: &Shape, look: &str) -> Element {
                 Anchor::Middle => "middle",
                 Anchor::End => "end",
             };
-            let element = element(document, "text", &[
-                ("class", look),
-                ("x", &number(x)),
-                ("y", &number(y)),
-                ("text-anchor", anchor),
-            ]);
+            let element = element(
+                document,
+                "text",
+                &[("class", look), ("x", &number(x)), ("y", &number(y)), ("text-anchor", anchor)],
+            );
             element.set_text_content(Some(text));
             element
         }

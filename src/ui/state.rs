@@ -1,0 +1,112 @@
+//! The state at the playhead.
+
+use super::lab::Lab;
+use crate::view::panel::{Fact, FactList, PartitionPanel, Place, Strip, StripCell};
+use leptos::prelude::*;
+
+/// The state at the playhead: log strips, then everyone who takes part.
+#[component]
+pub fn State() -> impl IntoView {
+    let lab = Lab::of_page();
+    view! {
+        <section class="state" aria-label="State at the playhead">
+            <div class="logs">
+                {move || lab.panel.with(|panel| panel.partitions.iter().map(partition).collect::<Vec<_>>())}
+            </div>
+            <div class="facts">
+                {move || lab.panel.with(|panel| panel.lists.iter().map(list).collect::<Vec<_>>())}
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+fn partition(panel: &PartitionPanel) -> AnyView {
+    let facts: Vec<AnyView> = panel
+        .facts
+        .iter()
+        .map(|Fact { name, value, changed }| {
+            view! {
+                <span class:changed=*changed>
+                    {*name}" "<code>{value.clone()}</code>
+                </span>
+            }
+            .into_any()
+        })
+        .collect();
+    let strips: Vec<AnyView> = panel.strips.iter().map(strip).collect();
+    view! {
+        <section class="partition">
+            <h2 class="label">{format!("Partition {} at the playhead", panel.name)}</h2>
+            <p class="known">{facts}</p>
+            <div class="strips">{strips}</div>
+        </section>
+    }
+    .into_any()
+}
+
+fn strip(strip: &Strip) -> AnyView {
+    let places: Vec<AnyView> = strip.places.iter().map(place).collect();
+    let more = (strip.hidden > 0).then(|| format!("{} older", strip.hidden));
+    view! {
+        <div class="strip" class:down=strip.down>
+            <b class:leads=strip.leads>{strip.broker.clone()}</b>
+            <div class="cells" role="group" aria-label=format!("Log of {}", strip.broker)>
+                {more.map(|more| view! { <span class="name stable">{more}</span> })}
+                {places}
+                <span class="name stable">{strip.note.clone()}</span>
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+fn place(place: &Place) -> AnyView {
+    let mark = |class: &'static str, name: &'static str, offset: i64, changed: bool| {
+        view! {
+            <span class=format!("mark {class}")></span>
+            <span class=format!("name {class}") class:changed=changed>
+                {format!("{name} {offset}")}
+            </span>
+        }
+        .into_any()
+    };
+    match place {
+        Place::Cell(one) => cell(one),
+        Place::HighWatermark { offset, changed } => mark("", "high watermark", *offset, *changed),
+        Place::LastStableOffset { offset, changed } => {
+            mark("stable", "last stable offset", *offset, *changed)
+        }
+    }
+}
+
+fn cell(cell: &StripCell) -> AnyView {
+    let colour = cell.colour.map_or(String::new(), |colour| format!(" record-{colour}"));
+    view! {
+        <span class=format!("cell {}{colour}", cell.look) class:new=cell.changed role="img" aria-label=cell.sentence.clone() title=cell.sentence.clone()>
+            {cell.label.clone()}
+        </span>
+    }
+    .into_any()
+}
+
+fn list(list: &FactList) -> AnyView {
+    let facts: Vec<AnyView> = list
+        .facts
+        .iter()
+        .map(|Fact { name, value, changed }| {
+            view! {
+                <dt>{*name}</dt>
+                <dd class:changed=*changed>{value.clone()}</dd>
+            }
+            .into_any()
+        })
+        .collect();
+    view! {
+        <section>
+            <h2 class="label">{list.title.clone()}</h2>
+            <dl>{facts}</dl>
+        </section>
+    }
+    .into_any()
+}

@@ -1,0 +1,162 @@
+//! The transport under the picture: to start, back, play, forward, to end; how fast; where.
+
+use super::icons::{Icon, icon};
+use super::lab::Lab;
+use leptos::{ev, prelude::*};
+use std::time::Duration;
+
+/// How long a step is shown at speed 1.
+const STEP: Duration = Duration::from_millis(480);
+/// The speeds, in quarters.
+const SPEEDS: [(u32, &str); 5] = [(1, "¼×"), (2, "½×"), (4, "1×"), (8, "2×"), (16, "4×")];
+
+/// The transport.
+#[component]
+pub fn Transport() -> impl IntoView {
+    let lab = Lab::of_page();
+    let speed = RwSignal::new(4_u32);
+    play_along(lab, speed);
+    keys(lab);
+    let steps = Memo::new(move |_| lab.look.with(|look| look.steps.list.len()));
+    let step = Memo::new(move |_| {
+        let count = lab.playhead.get();
+        lab.look.with(|look| look.steps.current(count).map_or(0, |place| place + 1))
+    });
+    let to_step = move |step: usize| {
+        let count = lab.look.with_untracked(|look| match step.checked_sub(1) {
+            Some(place) => look.steps.list.get(place).map_or(usize::MAX, |step| step.count()),
+            None => 0,
+        });
+        lab.go_to(count);
+    };
+    let at = move || lab.figure.with(|figure| figure.at(lab.playhead.get())).to_string();
+    let place = move || {
+        let seed = lab.scenario.with(|scenario| scenario.seed);
+        format!("{} · step {} of {} · seed {seed}", at(), step.get(), steps.get())
+    };
+    let button = move |name: &'static str, which: Icon, run: fn(Lab)| {
+        view! {
+            <button
+                class="button"
+                type="button"
+                aria-label=name
+                title=name
+                on:click=move |_| {
+                    lab.playing.set(false);
+                    run(lab);
+                }
+            >
+                {icon(move || which)}
+            </button>
+        }
+        .into_any()
+    };
+    let play_name = move || if lab.playing.get() { "Pause" } else { "Play" };
+    let speeds: Vec<AnyView> = SPEEDS
+        .iter()
+        .map(|(quarters, label)| {
+            view! { <option value=quarters.to_string() selected=*quarters == 4>{*label}</option> }.into_any()
+        })
+        .collect();
+    view! {
+        <div class="transport" role="group" aria-label="Playhead">
+            <div class="buttons">
+                {button("To start", Icon::ToStart, |lab| lab.go_to(0))}
+                {button("Step back", Icon::Back, Lab::back)}
+                <button class="button" type="button" aria-label=play_name title=play_name on:click=move |_| toggle(lab)>
+                    {icon(move || if lab.playing.get() { Icon::Pause } else { Icon::Play })}
+                </button>
+                {button("Step forward", Icon::Forward, |lab| {
+                    lab.forward();
+                })}
+                {button("To end", Icon::ToEnd, |lab| lab.go_to(usize::MAX))}
+            </div>
+            <select
+                class="speed"
+                aria-label="Speed"
+                on:change=move |event| speed.set(event_target_value(&event).parse().unwrap_or(4))
+            >
+                {speeds}
+            </select>
+            <input
+                type="range"
+                aria-label="Step"
+                min="0"
+                max=move || steps.get()
+                prop:value=move || step.get().to_string()
+                aria-valuetext=move || format!("{}, step {} of {}", at(), step.get(), steps.get())
+                on:input=move |event| {
+                    lab.playing.set(false);
+                    to_step(event_target_value(&event).parse().unwrap_or(0));
+                }
+            />
+            <output>{place}</output>
+        </div>
+    }
+    .into_any()
+}
+
+/// Plays or pauses; from the end it plays from the start.
+fn toggle(lab: Lab) {
+    let playing = !lab.playing.get_untracked();
+    if playing && lab.playhead.get_untracked() >= last(lab) {
+        lab.go_to(0);
+    }
+    lab.playing.set(playing);
+}
+
+fn last(lab: Lab) -> usize {
+    lab.look.with_untracked(|look| look.steps.list.last().map_or(0, |step| step.count()))
+}
+
+/// While the page plays, it goes from step to step.
+fn play_along(lab: Lab, speed: RwSignal<u32>) {
+    Effect::new(move |timer: Option<Option<TimeoutHandle>>| {
+        if let Some(Some(timer)) = timer {
+            timer.clear();
+        }
+        // Each step of the playhead comes back here.
+        lab.playhead.track();
+        if !lab.playing.get() {
+            return None;
+        }
+        if lab.playhead.get_untracked() >= last(lab) {
+            lab.playing.set(false);
+            return None;
+        }
+        let wait = STEP * 4 / speed.get();
+        let step = move || {
+            lab.forward();
+        };
+        set_timeout_with_handle(step, wait).ok()
+    });
+}
+
+/// The keys that people know from players. None is taken while someone writes, chooses or moves from mark to mark.
+fn keys(lab: Lab) {
+    let listener = window_event_listener(ev::keydown, move |event| {
+        let modified = event.ctrl_key() || event.meta_key() || event.alt_key();
+        let key = event.key();
+        if modified || event.default_prevented() || super::focus_takes(&key) {
+            return;
+        }
+        if !matches!(key.as_str(), " " | "ArrowLeft" | "ArrowRight" | "," | "." | "Home" | "End") {
+            return;
+        }
+        event.prevent_default();
+        if key == " " {
+            toggle(lab);
+            return;
+        }
+        lab.playing.set(false);
+        match key.as_str() {
+            "ArrowLeft" | "," => lab.back(),
+            "Home" => lab.go_to(0),
+            "End" => lab.go_to(usize::MAX),
+            _ => {
+                lab.forward();
+            }
+        }
+    });
+    on_cleanup(move || listener.remove());
+}
