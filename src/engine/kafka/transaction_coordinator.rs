@@ -122,6 +122,7 @@ impl TransactionCoordinator {
                 for index in 0..self.ids.len() {
                     self.send_markers(index, replicas, out);
                 }
+                self.scan_later(out);
                 self.go_on(replicas, out);
             }
             BrokerTimer::AbortTimedOutTransactions if matches!(self.serving, Serving::Yes(_)) => {
@@ -135,6 +136,7 @@ impl TransactionCoordinator {
                         self.ids[index].end(EndedBy::Fencing, MarkerKind::Abort, version, fresh, out.now());
                     self.carry_out(index, decision, Reply::Nobody, true, replicas, out);
                 }
+                self.scan_later(out);
                 self.go_on(replicas, out);
             }
             BrokerTimer::SendMarkers(_) => {
@@ -143,6 +145,11 @@ impl TransactionCoordinator {
             }
             _ => {}
         }
+    }
+
+    fn scan_later(&self, out: &mut Out) {
+        let at = out.now() + self.config.transaction_abort_timed_out_transaction_cleanup_interval;
+        out.timer(at, Timer::Broker(BrokerTimer::AbortTimedOutTransactions));
     }
 
     /// A connection on which markers are sent is established.
