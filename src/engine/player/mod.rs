@@ -350,8 +350,13 @@ impl World {
     fn holds(&self, condition: Awaited) -> bool {
         let whole = |topic: TopicId| {
             self.partitions_of(topic).all(|partition| {
-                let image = self.image().partition(partition);
-                image.leader.is_some() && image.isr.len() == image.replicas().count()
+                let cluster = self.image();
+                let image = cluster.partition(partition);
+                // A controller that has not missed a dead broker yet still counts it.
+                let all_serve = image.replicas().all(|replica| {
+                    self.brokers[replica.index()].is_serving() && !cluster.broker(replica).fenced
+                });
+                image.leader.is_some() && image.isr.len() == image.replicas().count() && all_serve
             })
         };
         let first = |topic: TopicId| {

@@ -433,12 +433,10 @@ impl World {
         let default_topic: PartitionSet = self.partitions_of(TopicId(2)).collect();
         match action {
             BrokerAction::Kill if running => {
-                self.stage.emit(node, None, Event::BrokerKilled);
                 self.brokers[broker.index()].kill(&mut self.stage.out(node, None));
                 self.process_ended(node);
             }
             BrokerAction::LosePower { flushed } if running => {
-                self.stage.emit(node, None, Event::BrokerLostPower);
                 self.brokers[broker.index()].lose_power(
                     default_topic,
                     flushed,
@@ -448,12 +446,14 @@ impl World {
             }
             BrokerAction::Start if !running => {
                 self.process_started(node);
-                self.stage.emit(node, None, Event::BrokerStarted);
                 self.brokers[broker.index()].start(&mut self.stage.out(node, None));
             }
             BrokerAction::Stop if running => {
-                self.stage.emit(node, None, Event::BrokerStopping);
                 self.brokers[broker.index()].stop(&mut self.stage.out(node, None));
+                if !self.brokers[broker.index()].is_running() {
+                    // It was still starting.
+                    self.process_ended(node);
+                }
                 return Some(self.await_condition(Some(index), Awaited::Stopped(broker), Span::ZERO));
             }
             BrokerAction::Wipe if !running => {
