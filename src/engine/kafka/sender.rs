@@ -13,6 +13,7 @@ use super::out::{Out, Timer};
 use super::producer::{Flight, Producer};
 use super::record::{Batch, BatchKind, Payload};
 use super::record_accumulator::{BatchId, Readiness};
+use super::transaction_manager::TransactionManager;
 use super::transactional_request::{Queued, Target, TransactionalRequest};
 use super::types::*;
 use crate::engine::sim::time::Time;
@@ -57,7 +58,14 @@ impl Producer {
                 break deadline;
             }
         };
-        let deadline = deadline.min(self.network.next_deadline()).min(self.calls_deadline());
+        let mut deadline = deadline.min(self.network.next_deadline()).min(self.calls_deadline());
+        // `NetworkClient.poll` never sleeps longer than `request.timeout.ms`.
+        let waits = |manager: &TransactionManager| {
+            manager.has_pending_requests() || !manager.sequences.unresolved().is_empty()
+        };
+        if self.transactions.as_ref().is_some_and(waits) {
+            deadline = deadline.min(out.now() + self.request_timeout);
+        }
         self.wake_at(deadline, out);
     }
 
@@ -182,8 +190,7 @@ impl Producer {
         Turn::Wait(Time::NEVER)
     }
 
-    /// `sendProducerData`: which brokers can be sent to, drain, expire, send. Returns whether batches were sent or
-    /// have expired.
+    /// `sendProducerData`: which brokers can be sent to, drain, expire, send. Returns whether something was sent.
     fn send_producer_data(&mut self, deadline: &mut Time, out: &mut Out) -> bool {
         self.accumulator.hurrying = self.is_hurrying();
         let mut ready = BrokerSet::EMPTY;
@@ -211,13 +218,13 @@ impl Producer {
         for broker in sendable.iter() {
             self.drain(broker, out);
         }
-        let expired = self.expire_batches(out);
+        self.expire_batches(out);
         *deadline = (*deadline).min(self.accumulator.next_expiry());
         for index in 0..self.drained.len() {
             let (broker, slot) = self.drained[index];
             self.send_produce_request(broker, slot, out);
         }
-        expired || !self.drained.is_empty()
+        !self.drained.is_empty()
     }
 
     /// Takes at most one batch of each of a broker's partitions, in turn from where the last drain stopped
@@ -448,8 +455,9 @@ impl Producer {
         }
     }
 
-    /// Fails every batch that has passed `delivery.timeout.ms`, in flight or not. Returns whether there was one.
-    fn expire_batches(&mut self, out: &mut Out) -> bool {
+    /// Fails every batch that has passed `delivery.timeout.ms`, in flight or not. What follows from it waits for the
+    /// next turn, and that for an event: an answer that comes first may still resolve the sequence.
+    fn expire_batches(&mut self, out: &mut Out) {
         let mut expired = std::mem::take(&mut self.found);
         self.accumulator.collect_expired(out.now(), &mut expired);
         for id in &expired {
@@ -467,9 +475,7 @@ impl Producer {
                 manager.sequences.mark_unresolved(partition, last_sequence);
             }
         }
-        let some = !expired.is_empty();
         self.found = expired;
-        some
     }
 
     /// Fails all batches that are not done (`abortBatches`), or only those that have no sequence

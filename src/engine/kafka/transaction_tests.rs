@@ -165,6 +165,7 @@ fn an_expired_batch_forbids_to_commit() {
     for (request_timeout, thrown) in [(3600, in_vain), (30, plain(KafkaException))] {
         let config = ProducerConfig {
             delivery_timeout: Span::seconds(40),
+            max_block: Span::seconds(7200),
             request_timeout: Span::seconds(request_timeout),
             ..config()
         };
@@ -172,8 +173,10 @@ fn an_expired_batch_forbids_to_commit() {
         lab.call(ProducerCall::Begin);
         lab.send(0..1);
         lab.call(ProducerCall::Commit);
-        lab.pass(Span::seconds(41));
+        lab.pass(Span::seconds(40));
         assert_eq!(lab.answers(), [(0, Err(Exception::new(TimeoutException)))]);
+        // The thread looks around when something comes, or after `request.timeout.ms`.
+        lab.pass(Span::seconds(request_timeout + 1));
         assert_eq!(last(&lab), (Call::CommitTransaction, thrown));
         assert_eq!((state(&lab), lab.count(Api::EndTxn)), (State::AbortableError, 0));
     }
