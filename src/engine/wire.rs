@@ -1,9 +1,9 @@
 //! The wire as the recordings list it: one line as a client's request leaves, one as its answer comes.
 
 use super::kafka::config::Acks;
-use super::kafka::event::Event;
+use super::kafka::event::{ConnectionEnd, Event};
 use super::kafka::message::{Api, OffsetEntry, Request, Response};
-use super::kafka::network::MessageId;
+use super::kafka::network::{ConnectionId, MessageId};
 use super::kafka::record::Arenas;
 use super::kafka::types::*;
 use super::observe::{ProducerNames, record_names};
@@ -14,10 +14,46 @@ use super::world::World;
 /// A client's request on its way, as the wire's lines need it.
 struct OnWire {
     message: MessageId,
+    connection: ConnectionId,
     prefix: String,
     content: String,
     /// It passed the place where faults act.
     passed: bool,
+}
+
+/// What becomes of a request that a client has written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It reaches the broker, whether that takes it up or not.
+    Passes,
+    /// A fault keeps it back.
+    Held,
+    /// It is lost with its connection.
+    Lost,
+}
+
+/// What becomes of a request, in the entries that follow.
+fn fate(of: &OnWire, entries: &[Entry<Node, Event>]) -> Fate {
+    let mut given_up = false;
+    for entry in entries {
+        match entry.event {
+            Event::ConnectionEnded { connection, why: ConnectionEnd::TimedOut | ConnectionEnd::Closed }
+                if connection == of.connection =>
+            {
+                // The client ends it: what it has written before still arrives.
+                given_up = true;
+            }
+            Event::MessageHeld { message, direction: Direction::Request } if message == of.message => {
+                return Fate::Held;
+            }
+            Event::MessageLost { message, direction: Direction::Request } if message == of.message => {
+                return if given_up { Fate::Passes } else { Fate::Lost };
+            }
+            Event::RequestReceived { message, .. } if message == of.message => return Fate::Passes,
+            _ => {}
+        }
+    }
+    Fate::Passes
 }
 
 /// The kinds of request that the recordings list.
@@ -46,17 +82,11 @@ pub(crate) fn wire(world: &World, producers: &mut ProducerNames) -> Vec<String> 
         format!("{:6} ms  {} {} | {fate}", at.0 / 1000, entry.prefix, entry.content)
     };
     let arenas = &world.stage.arenas;
-    // Requests behind one that was cut never show: only those that passed have a line.
-    let passed = |message: MessageId, entries: &[_]| -> bool {
-        entries.iter().any(|entry: &Entry<Node, Event>| {
-            matches!(entry.event, Event::RequestReceived { message: received, .. } if received == message)
-        })
-    };
     let entries = world.stage.trace.entries();
     for (index, entry) in entries.iter().enumerate() {
         match entry.event {
             Event::ScriptEnded => break,
-            Event::RequestSent { message, to, number, request, .. } => {
+            Event::RequestSent { message, connection, to, number, request } => {
                 let (Node::Client(client), Node::Broker(broker)) = (entry.actor, to) else { continue };
                 let api = request.api();
                 if !is_listed(api) {
@@ -65,29 +95,24 @@ pub(crate) fn wire(world: &World, producers: &mut ProducerNames) -> Vec<String> 
                 let Some(name) = client_name(world, client) else { continue };
                 let prefix = format!("{name:<10} {broker}  {} #{number}", api.name());
                 let content = describe_request(world, &request, producers);
-                let known = OnWire { message, prefix, content, passed: false };
+                let known = OnWire { message, connection, prefix, content, passed: false };
+                let mut before = open.iter().filter(|other| other.connection == connection);
+                let waits = before.any(|other| !other.passed);
                 open.push(known);
-                // What is neither held nor cut leaves at once.
-                let fate = entries[index + 1..].iter().find_map(|later| match later.event {
-                    Event::MessageHeld { message: of, direction: Direction::Request } if of == message => {
-                        Some(false)
-                    }
-                    Event::MessageLost { message: of, direction: Direction::Request } if of == message => {
-                        Some(false)
-                    }
-                    Event::RequestReceived { message: of, .. } if of == message => Some(true),
-                    _ => None,
-                });
-                if fate == Some(true) {
-                    let entry_on_wire = open.last_mut().expect("just pushed");
-                    entry_on_wire.passed = true;
-                    lines.push(line(entry.at, entry_on_wire, "sent"));
+                let known = open.last_mut().expect("just pushed");
+                if !waits && fate(known, &entries[index + 1..]) == Fate::Passes {
+                    known.passed = true;
+                    lines.push(line(entry.at, known, "sent"));
                 }
             }
             Event::MessageReleased { message, direction: Direction::Request } => {
-                if let Some(known) = open.iter_mut().find(|known| known.message == message)
-                    && passed(message, &entries[index..])
-                {
+                // What is behind it on its connection follows, up to the next that is kept back or lost.
+                let Some(first) = open.iter().position(|known| known.message == message) else { continue };
+                let connection = open[first].connection;
+                for known in open[first..].iter_mut().filter(|known| known.connection == connection) {
+                    if fate(known, &entries[index + 1..]) != Fate::Passes {
+                        break;
+                    }
                     known.passed = true;
                     lines.push(line(entry.at, known, "sent"));
                 }

@@ -116,8 +116,10 @@ impl ReplicaManager {
             let partition = self.produces[slot].results[index].partition;
             let current_leader =
                 self.current_leader(partition, out).filter(|_| error == ErrorCode::NotLeaderOrFollower);
+            // The batch was appended: the answer keeps its offset.
+            let base_offset = self.produces[slot].results[index].base_offset;
             self.produces[slot].results[index] =
-                ProducedPartition { partition, error, base_offset: -1, current_leader };
+                ProducedPartition { partition, error, base_offset, current_leader };
         }
         self.produces[slot].undecided -= 1;
         self.answer_decided(slot, out);

@@ -166,7 +166,8 @@ pub struct ProducedPartition {
     pub partition: PartitionId,
     /// Why not, if not.
     pub error: ErrorCode,
-    /// The offset of the batch's first record; -1 on an error.
+    /// The offset of the batch's first record; -1 if it was not appended. With an error it was appended and not
+    /// replicated in time.
     pub base_offset: Offset,
     /// Leader and leader epoch as the answering broker knows them, with NOT_LEADER_OR_FOLLOWER (KIP-951).
     pub current_leader: Option<(BrokerId, LeaderEpoch)>,

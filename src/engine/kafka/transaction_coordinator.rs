@@ -462,6 +462,9 @@ fn answer(reply: Reply, error: ErrorCode, current: Option<&TransactionMetadata>,
         }
         Reply::AddOffsetsToTxn(request_id) => out.respond(request_id, Response::AddOffsetsToTxn { error }),
         Reply::EndTxn(request_id) => {
+            // Only EndTxn v5 tells of the next epoch.
+            let tells = current.is_some_and(|current| current.transaction_version >= 2);
+            let (producer_id, producer_epoch) = if tells { producer } else { (NO_PRODUCER_ID, -1) };
             out.respond(request_id, Response::EndTxn { error, producer_id, producer_epoch });
         }
     }
