@@ -2,5 +2,6 @@
 //! of the source against its own architecture.
 
 mod architecture;
+mod properties;
 mod recordings;
 mod scenario_texts;

@@ -6,6 +6,7 @@
 use super::add_partitions_manager::{AddPartitionsManager, Verification, Writer};
 use super::alter_partition_manager::AlterPartitionManager;
 use super::broker_lifecycle::{BrokerLifecycle, BrokerState, Next};
+use super::defect::Defect;
 use super::error::ErrorCode;
 use super::event::Event;
 use super::group_coordinator::GroupCoordinator;
@@ -104,6 +105,12 @@ impl Broker {
     /// All its replicas, to look at.
     pub fn replicas(&self) -> &ReplicaManager {
         &self.replicas
+    }
+
+    /// Breaks the broker, to see whether a check notices.
+    #[doc(hidden)]
+    pub fn break_for_test(&mut self, defect: Defect) {
+        self.replicas.defect = defect;
     }
 
     // ---- its process ---------------------------------------------------------------------------

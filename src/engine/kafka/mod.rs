@@ -12,6 +12,7 @@ pub mod consumer;
 pub mod consumer_commits;
 pub mod consumer_coordinator;
 pub mod controller;
+pub mod defect;
 pub mod delayed_fetch;
 pub mod delayed_produce;
 pub mod error;

@@ -170,6 +170,11 @@ impl PartitionLog {
         Ok(AppendInfo { base_offset: batch.base_offset, next_offset: batch.next_offset(), duplicate: false })
     }
 
+    /// A defect for tests: forgets what it knows of a producer outside transactions.
+    pub(super) fn forget_duplicates(&mut self, producer_id: ProducerId) {
+        self.producers.forget(producer_id);
+    }
+
     /// Appends a batch as the leader has it. Nothing is checked.
     pub fn append_as_follower(&mut self, batch: Batch, now: Time) {
         self.write(batch, now);

@@ -400,6 +400,13 @@ impl ProducerStates {
         });
     }
 
+    /// Forgets a producer that has no transaction open.
+    pub(super) fn forget(&mut self, producer_id: ProducerId) {
+        self.producers.retain(|state| {
+            state.producer_id != producer_id || state.current_transaction_first_offset.is_some()
+        });
+    }
+
     /// What a snapshot file holds: of each producer only the last batch
     /// (`ProducerStateManager.writeSnapshot`).
     pub fn snapshot(&self) -> Vec<ProducerState> {

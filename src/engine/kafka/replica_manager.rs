@@ -3,6 +3,7 @@
 //! `delayed_produce`.
 
 use super::config::{Acks, ClusterConfig};
+use super::defect::Defect;
 use super::delayed_fetch::DelayedFetch;
 use super::delayed_produce::PendingProduce;
 use super::error::ErrorCode;
@@ -16,7 +17,7 @@ pub use super::partition_log::AppendInfo;
 use super::partition_log::PartitionLog;
 use super::producer_id_manager::ProducerIdManager;
 pub use super::producer_state::{Origin, VerificationGuard};
-use super::record::Batch;
+use super::record::{Batch, BatchKind, MarkerKind};
 use super::transaction_coordinator::TransactionWaiter;
 use super::types::*;
 use crate::engine::script::Setup;
@@ -88,6 +89,8 @@ pub struct ReplicaManager {
     pub metadata_version: Option<u64>,
     /// The epoch of this broker's registration.
     pub broker_epoch: i64,
+    /// What is wrong with this broker, in tests.
+    pub(super) defect: Defect,
     /// Where producer ids come from.
     pub producer_ids: ProducerIdManager,
     /// The verification that allows the TxnOffsetCommit at hand to be written to `__consumer_offsets`.
@@ -137,6 +140,7 @@ impl ReplicaManager {
             config: setup.cluster.clone(),
             metadata_version: None,
             broker_epoch: -1,
+            defect: Defect::None,
             producer_ids: ProducerIdManager::new(broker),
             offsets_guard: VerificationGuard::SENTINEL,
             max_message_bytes,
@@ -203,7 +207,7 @@ impl ReplicaManager {
         let verification = self.config.transaction_partition_verification_enable;
         let max_message_bytes = self.max_message_bytes.get(id.index()).copied().unwrap_or(u32::MAX);
         let flush_messages = self.flush_messages.get(id.index()).copied().flatten();
-        let now = out.now();
+        let (now, defect) = (out.now(), self.defect);
         let result = match self.partition_mut(id) {
             Some(partition) if partition.is_leader() => {
                 if acks == Acks::All && partition.is_under_min_isr() {
@@ -211,6 +215,14 @@ impl ReplicaManager {
                 } else {
                     let epoch = partition.leader_epoch;
                     batch.leader_epoch = epoch;
+                    if defect == Defect::WritesCommitsAsAborts
+                        && let BatchKind::Marker { kind, .. } = &mut batch.kind
+                    {
+                        *kind = MarkerKind::Abort;
+                    }
+                    if defect == Defect::ForgetsDuplicates {
+                        partition.log.forget_duplicates(batch.producer_id);
+                    }
                     partition.log.append_as_leader(
                         batch,
                         epoch,
@@ -253,6 +265,12 @@ impl ReplicaManager {
     /// Moves a leader's high watermark if it can; see [`Partition::increment_high_watermark`].
     pub(super) fn increment_high_watermark(&mut self, id: PartitionId, out: &Out) -> bool {
         let lag_max = self.config.replica_lag_time_max;
+        if self.defect == Defect::MovesHighWatermarkEarly {
+            return self.partition_mut(id).is_some_and(|partition| {
+                let end = partition.log.log_end_offset();
+                partition.is_leader() && partition.log.set_high_watermark(end)
+            });
+        }
         let Some(version) = self.metadata_version else { return false };
         let Some(image) = out.stage.arenas.images.get(version as usize) else { return false };
         let now = out.now();

@@ -1,0 +1,263 @@
+//! What must hold of a run, read off its trace and its final world.
+
+use kafka_guarantees::engine::kafka::event::{Call, Event};
+use kafka_guarantees::engine::kafka::network::{ConnectionId, MessageId};
+use kafka_guarantees::engine::kafka::types::*;
+use kafka_guarantees::engine::ledger::Answer;
+use kafka_guarantees::engine::observe;
+use kafka_guarantees::engine::world::World;
+use std::collections::BTreeMap;
+
+/// What a check says.
+#[derive(Debug)]
+pub enum Verdict {
+    /// The property's conditions were met, and it holds.
+    Holds,
+    /// Its conditions were not met.
+    DoesNotApply,
+    /// It does not hold, and why.
+    Violated(String),
+}
+
+const T: PartitionId = PartitionId::DEFAULT;
+
+fn name(world: &World, record: RecordId) -> &str {
+    &world.stage.setup.records[record.0 as usize].name
+}
+
+/// What holds of every run without data loss, whatever its script: connections deliver in order, servers take
+/// up one request at a time, high watermarks stay within the log and only rise at a leader, and in the end all
+/// replicas are equal.
+pub fn of_every_run(world: &World) -> Verdict {
+    for check in [connections_deliver_in_order, high_watermarks_rise, replicas_agree] {
+        if let Err(why) = check(world) {
+            return Verdict::Violated(why);
+        }
+    }
+    Verdict::Holds
+}
+
+/// A connection delivers a prefix of what was sent, in order, and its server answers one request before it takes
+/// up the next (kafka-semantics 0.5, rules 1 and 2).
+fn connections_deliver_in_order(world: &World) -> Result<(), String> {
+    #[derive(Default)]
+    struct Stream {
+        sent: Vec<MessageId>,
+        received: usize,
+        answered: Vec<MessageId>,
+        answers_read: usize,
+    }
+    let mut streams: BTreeMap<ConnectionId, Stream> = BTreeMap::new();
+    let mut connection_of: BTreeMap<MessageId, ConnectionId> = BTreeMap::new();
+    for entry in world.stage.trace.entries() {
+        match entry.event {
+            Event::RequestSent { message, connection, .. } => {
+                connection_of.insert(message, connection);
+                streams.entry(connection).or_default().sent.push(message);
+            }
+            Event::RequestReceived { message, .. } => {
+                let stream = streams.get_mut(&connection_of[&message]).expect("it was sent");
+                if stream.sent.get(stream.received) != Some(&message) {
+                    return Err(format!("{message:?} is taken up out of order at {}", entry.at));
+                }
+                stream.received += 1;
+            }
+            Event::ResponseSent { message, .. } => {
+                let stream = streams.get_mut(&connection_of[&message]).expect("it was sent");
+                if stream.sent[..stream.received].last() != Some(&message) {
+                    return Err(format!(
+                        "{message:?} is answered after a later one was taken up, at {}",
+                        entry.at
+                    ));
+                }
+                stream.answered.push(message);
+            }
+            Event::ResponseReceived { message, .. } => {
+                let stream = streams.get_mut(&connection_of[&message]).expect("it was sent");
+                if stream.answered.get(stream.answers_read) != Some(&message) {
+                    return Err(format!("the answer to {message:?} is read out of order at {}", entry.at));
+                }
+                stream.answers_read += 1;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A leader's high watermark never falls while it leads, and none passes its log's end.
+fn high_watermarks_rise(world: &World) -> Result<(), String> {
+    let mut leads: BTreeMap<(Node, PartitionId), bool> = BTreeMap::new();
+    let mut high_watermarks: BTreeMap<(Node, PartitionId), Offset> = BTreeMap::new();
+    for entry in world.stage.trace.entries() {
+        match entry.event {
+            Event::BecameLeader { partition, .. } => {
+                leads.insert((entry.actor, partition), true);
+            }
+            Event::BecameFollower { partition, .. } => {
+                leads.insert((entry.actor, partition), false);
+            }
+            Event::BrokerKilled | Event::BrokerStopped | Event::BrokerLostPower => {
+                leads.retain(|(broker, _), _| *broker != entry.actor);
+            }
+            Event::HighWatermarkMoved { partition, to } => {
+                let key = (entry.actor, partition);
+                let before = high_watermarks.insert(key, to).unwrap_or(0);
+                if to < before && leads.get(&key) == Some(&true) {
+                    return Err(format!(
+                        "a leader's high watermark fell from {before} to {to} at {}",
+                        entry.at
+                    ));
+                }
+            }
+            _ => {}
+        }
+    }
+    for broker in &world.brokers {
+        for index in 0..world.image().partitions.len() {
+            let Some(log) = broker.log(PartitionId(index as u8)) else { continue };
+            let (start, high_watermark, end) =
+                (log.log_start_offset(), log.high_watermark(), log.log_end_offset());
+            if !(start..=end).contains(&high_watermark) || log.last_stable_offset() > high_watermark {
+                return Err(format!(
+                    "partition {index}: high watermark {high_watermark} in a log of {start}..{end}"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Once all is in sync, every replica holds the same batches.
+fn replicas_agree(world: &World) -> Result<(), String> {
+    for (index, partition) in world.image().partitions.iter().enumerate() {
+        let id = PartitionId(index as u8);
+        let Some(leader) = partition.leader else { continue };
+        let leading = world.brokers[leader.index()].log(id).expect("a leader has a replica");
+        for follower in partition.isr.iter() {
+            let log = world.brokers[follower.index()].log(id).expect("an in-sync replica");
+            // What came last may not have been fetched yet.
+            let common = log.batches().len().min(leading.batches().len());
+            if log.batches()[..common] != leading.batches()[..common]
+                || log.log_end_offset() < leading.high_watermark()
+            {
+                return Err(format!("partition {index}: the logs of {leader} and {follower} differ"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Every record whose last answer is an acknowledgement is in the final log.
+pub fn nothing_acknowledged_is_lost(world: &World) -> Verdict {
+    let log = observe::read(world, TopicId(2), IsolationLevel::ReadUncommitted);
+    let ledger = &world.stage.ledger;
+    let mut acknowledged = 0;
+    for record in &ledger.sent {
+        if let Answer::Acknowledged(offset) = ledger.record(*record).answer {
+            acknowledged += 1;
+            if !log.contains(record) {
+                let name = name(world, *record);
+                return Verdict::Violated(format!("{name} was acknowledged at offset {offset} and is lost"));
+            }
+        }
+    }
+    if acknowledged == 0 { Verdict::DoesNotApply } else { Verdict::Holds }
+}
+
+/// If every record was acknowledged, each is in the log once, in the order of sending.
+pub fn no_duplicates_if_all_acknowledged(world: &World) -> Verdict {
+    let log = observe::read(world, TopicId(2), IsolationLevel::ReadUncommitted);
+    let ledger = &world.stage.ledger;
+    if !ledger.sent.iter().all(|record| matches!(ledger.record(*record).answer, Answer::Acknowledged(_))) {
+        return Verdict::DoesNotApply;
+    }
+    if log == ledger.sent {
+        return Verdict::Holds;
+    }
+    let names: Vec<&str> = log.iter().map(|record| name(world, *record)).collect();
+    Verdict::Violated(format!("all were acknowledged, and the log holds {}", names.join(" ")))
+}
+
+/// The records of each transaction that a program believed open, and how it ended.
+struct Transaction {
+    records: Vec<RecordId>,
+    committed: bool,
+    aborted: bool,
+}
+
+fn transactions(world: &World) -> Vec<Transaction> {
+    let mut all: Vec<Transaction> = Vec::new();
+    let mut open: BTreeMap<Node, usize> = BTreeMap::new();
+    for entry in world.stage.trace.entries() {
+        match entry.event {
+            Event::ScriptEnded => break,
+            Event::CallReturned { call: Call::Begin, exception: None } => {
+                open.insert(entry.actor, all.len());
+                all.push(Transaction { records: Vec::new(), committed: false, aborted: false });
+            }
+            Event::RecordSent { record, .. } => {
+                if let Some(index) = open.get(&entry.actor) {
+                    all[*index].records.push(record);
+                }
+            }
+            Event::CallReturned { call: Call::CommitTransaction, exception: None } => {
+                if let Some(index) = open.remove(&entry.actor) {
+                    all[index].committed = true;
+                }
+            }
+            Event::CallReturned { call: Call::AbortTransaction, exception: None } => {
+                if let Some(index) = open.remove(&entry.actor) {
+                    all[index].aborted = true;
+                }
+            }
+            _ => {}
+        }
+    }
+    all
+}
+
+/// A read_committed reader sees all of a transaction or nothing; all of it if its commit returned; nothing if
+/// its abort did.
+pub fn transactions_are_whole(world: &World) -> Verdict {
+    let seen = observe::read(world, TopicId(2), IsolationLevel::ReadCommitted);
+    let mut applies = false;
+    for transaction in transactions(world) {
+        applies |= !transaction.records.is_empty();
+        let visible = transaction.records.iter().filter(|record| seen.contains(record)).count();
+        let all = transaction.records.len();
+        let names: Vec<&str> = transaction.records.iter().map(|record| name(world, *record)).collect();
+        let names = names.join(" ");
+        if visible != 0 && visible != all {
+            return Verdict::Violated(format!(
+                "of a transaction with {names}, {visible} of {all} are visible"
+            ));
+        }
+        if transaction.committed && visible != all {
+            return Verdict::Violated(format!("the commit of {names} returned, and they are not visible"));
+        }
+        if transaction.aborted && visible != 0 {
+            return Verdict::Violated(format!("the abort of {names} returned, and they are visible"));
+        }
+    }
+    if applies { Verdict::Holds } else { Verdict::DoesNotApply }
+}
+
+/// No offset that was ever committed is beyond the end of the final log.
+pub fn committed_offsets_are_within_the_log(world: &World) -> Verdict {
+    let mut committed = None;
+    for entry in world.stage.trace.entries() {
+        if let Event::OffsetCommitted { partition: T, offset, .. } = entry.event {
+            committed = committed.max(Some(offset));
+        }
+    }
+    let Some(leader) = world.image().partition(T).leader else { return Verdict::DoesNotApply };
+    let end = world.brokers[leader.index()].log(T).map_or(0, |log| log.log_end_offset());
+    match committed {
+        None => Verdict::DoesNotApply,
+        Some(offset) if offset > end => {
+            Verdict::Violated(format!("offset {offset} was committed, and the log ends at {end}"))
+        }
+        Some(_) => Verdict::Holds,
+    }
+}
