@@ -82,6 +82,7 @@ impl Consumer {
             reconnect_backoff: config.reconnect_backoff,
             reconnect_backoff_max: config.reconnect_backoff_max,
             retry_backoff: config.retry_backoff,
+            retry_backoff_max: config.retry_backoff_max,
             metadata_max_age: config.metadata_max_age,
         };
         let brokers = usize::from(setup.brokers);

@@ -19,9 +19,6 @@ use std::collections::VecDeque;
 /// REQUEST_TIMED_OUT after the same time, a real client reads that answer first.
 const NOTICE: Span = Span::millis(5);
 
-/// `retry.backoff.max.ms`: between Metadata requests that fail or bring no news.
-const METADATA_BACKOFF_MAX: Span = Span::seconds(1);
-
 /// The settings that matter to connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NetworkConfig {
@@ -33,8 +30,10 @@ pub struct NetworkConfig {
     pub reconnect_backoff: Span,
     /// `reconnect.backoff.max.ms`
     pub reconnect_backoff_max: Span,
-    /// `retry.backoff.ms`: also between two metadata requests.
+    /// `retry.backoff.ms`: between two Metadata requests.
     pub retry_backoff: Span,
+    /// `retry.backoff.max.ms`: between two Metadata requests, after several that failed or brought no news.
+    pub retry_backoff_max: Span,
     /// `metadata.max.age.ms`
     pub metadata_max_age: Span,
 }
@@ -500,7 +499,7 @@ impl<T: Copy> NetworkClient<T> {
                 self.metadata_in_flight = false;
                 self.draws += 1;
                 let (config, now, key) = (self.config, out.now(), (1 << 30, self.draws));
-                let backoff = |times| out.backoff(config.retry_backoff, METADATA_BACKOFF_MAX, times, key);
+                let backoff = |times| out.backoff(config.retry_backoff, config.retry_backoff_max, times, key);
                 match result {
                     Ok(Response::Metadata { version }) => {
                         let image = &out.stage.arenas.images[version as usize];
@@ -537,6 +536,7 @@ mod tests {
                 reconnect_backoff: Span::millis(50),
                 reconnect_backoff_max: Span::seconds(1),
                 retry_backoff: Span::millis(100),
+                retry_backoff_max: Span::seconds(1),
                 metadata_max_age: Span::seconds(300),
             };
             let stage = testing::stage(testing::setup(ClusterConfig::default()));

@@ -179,7 +179,12 @@ impl BrokerSet {
 
     /// The brokers, in ascending order.
     pub fn iter(self) -> impl Iterator<Item = BrokerId> {
-        (1..=BROKERS_MAX as u8).map(BrokerId).filter(move |broker| self.contains(*broker))
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let lowest = (rest != 0).then(|| BrokerId(rest.trailing_zeros() as u8))?;
+            rest &= rest - 1;
+            Some(lowest)
+        })
     }
 }
 
@@ -252,7 +257,12 @@ impl PartitionSet {
 
     /// The partitions, in ascending order.
     pub fn iter(self) -> impl Iterator<Item = PartitionId> {
-        (0..PARTITIONS_MAX as u8).map(PartitionId).filter(move |p| self.contains(*p))
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let lowest = (rest != 0).then(|| PartitionId(rest.trailing_zeros() as u8))?;
+            rest &= rest - 1;
+            Some(lowest)
+        })
     }
 }
 
@@ -261,5 +271,20 @@ impl FromIterator<PartitionId> for PartitionSet {
         let mut set = PartitionSet::EMPTY;
         partitions.into_iter().for_each(|partition| set.insert(partition));
         set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_iterate_in_ascending_order() {
+        let brokers: Vec<u8> =
+            [9, 1, 3].into_iter().map(BrokerId).collect::<BrokerSet>().iter().map(|b| b.0).collect();
+        assert_eq!(brokers, [1, 3, 9]);
+        let partitions: PartitionSet = [63, 0, 2].into_iter().map(PartitionId).collect();
+        assert_eq!(partitions.iter().map(|p| p.0).collect::<Vec<_>>(), [0, 2, 63]);
+        assert_eq!(PartitionSet::EMPTY.iter().count(), 0);
     }
 }
