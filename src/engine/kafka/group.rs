@@ -35,25 +35,25 @@ pub struct Joining {
 
 /// A member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Member {
-    id: MemberId,
+pub(super) struct Member {
+    pub(super) id: MemberId,
     /// What it said when it last joined.
-    said: Joining,
-    assignment: PartitionSet,
-    awaiting_join: Option<RequestId>,
-    awaiting_sync: Option<RequestId>,
+    pub(super) said: Joining,
+    pub(super) assignment: PartitionSet,
+    pub(super) awaiting_join: Option<RequestId>,
+    pub(super) awaiting_sync: Option<RequestId>,
     /// It has not synced since its generation began.
-    sync_pending: bool,
+    pub(super) sync_pending: bool,
     /// Without a sign of life it is removed after this.
-    session_ends: Time,
-    session_timer_set: bool,
+    pub(super) session_ends: Time,
+    pub(super) session_timer_set: bool,
 }
 
 /// A member id that was given out to someone who has not joined with it yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct PendingMember {
-    id: MemberId,
-    expires: Time,
+pub(super) struct PendingMember {
+    pub(super) id: MemberId,
+    pub(super) expires: Time,
 }
 
 /// The settings of the broker that matter to groups.
@@ -70,24 +70,24 @@ pub struct GroupConfig {
 /// A group.
 #[derive(Clone, Debug)]
 pub struct Group {
-    id: GroupId,
-    config: GroupConfig,
-    state: GroupState,
-    generation: i32,
-    leader: Option<MemberId>,
-    members: Vec<Member>,
-    pending_members: Vec<PendingMember>,
-    cooperative: bool,
+    pub(super) id: GroupId,
+    pub(super) config: GroupConfig,
+    pub(super) state: GroupState,
+    pub(super) generation: i32,
+    pub(super) leader: Option<MemberId>,
+    pub(super) members: Vec<Member>,
+    pub(super) pending_members: Vec<PendingMember>,
+    pub(super) cooperative: bool,
     /// When the rebalance in progress, or the wait for SyncGroup requests, is over at the latest.
-    rebalance_ends: Time,
+    pub(super) rebalance_ends: Time,
     /// The first rebalance of an empty group waits for more members, until at the latest.
-    initial_delay_ends: Option<Time>,
-    new_member_added: bool,
+    pub(super) initial_delay_ends: Option<Time>,
+    pub(super) new_member_added: bool,
     /// The assignment of this generation is on its way into the log.
-    assignment_under_way: bool,
-    needs_write: bool,
+    pub(super) assignment_under_way: bool,
+    pub(super) needs_write: bool,
     /// What the log said while it was being read.
-    replayed: Option<List<MemberAssignment>>,
+    pub(super) replayed: Option<List<MemberAssignment>>,
 }
 
 impl Group {
@@ -474,28 +474,6 @@ impl Group {
         self.remove_member(index, out);
     }
 
-    /// [`BrokerTimer::GroupRebalance`]: members were waited for long enough.
-    pub fn on_rebalance_timer(&mut self, generation: i32, out: &mut Out) {
-        if generation != self.generation || out.now() < self.rebalance_ends {
-            return;
-        }
-        match self.state {
-            GroupState::PreparingRebalance => match self.initial_delay_ends {
-                Some(ends) if self.new_member_added && out.now() < ends => self.wait_for_more(ends, out),
-                _ => self.complete_join(out),
-            },
-            GroupState::CompletingRebalance => {
-                // Members that have not synced are removed.
-                let before = self.members.len();
-                self.members.retain(|member| !member.sync_pending);
-                if self.members.len() != before {
-                    self.prepare_rebalance(out);
-                }
-            }
-            _ => {}
-        }
-    }
-
     fn validate_member(&self, id: MemberId, instance: Option<InstanceId>) -> Result<usize, ErrorCode> {
         if let Some(instance) = instance {
             let index = self
@@ -507,216 +485,16 @@ impl Group {
         }
         self.members.iter().position(|member| member.id == id).ok_or(ErrorCode::UnknownMemberId)
     }
-
-    fn add_member(&mut self, request_id: RequestId, joining: Joining, id: MemberId, out: &mut Out) {
-        self.leader = self.leader.or(Some(id));
-        if self.state == GroupState::PreparingRebalance && self.initial_delay_ends.is_some() {
-            self.new_member_added = true;
-        }
-        self.members.push(Member {
-            id,
-            said: Joining { member: Some(id), ..joining },
-            assignment: PartitionSet::EMPTY,
-            awaiting_join: Some(request_id),
-            awaiting_sync: None,
-            sync_pending: false,
-            session_ends: Time::NEVER,
-            session_timer_set: false,
-        });
-        self.rebalance_or_complete_join(out);
-    }
-
-    fn update_member(&mut self, index: usize, request_id: RequestId, joining: Joining, out: &mut Out) {
-        let member = &mut self.members[index];
-        member.said = joining;
-        member.awaiting_join = Some(request_id);
-        self.rebalance_or_complete_join(out);
-    }
-
-    fn remove_member(&mut self, index: usize, out: &mut Out) {
-        let member = self.members.remove(index);
-        if let Some(request_id) = member.awaiting_join {
-            self.refuse_join(request_id, Some(member.id), ErrorCode::UnknownMemberId, out);
-        }
-        if let Some(request_id) = member.awaiting_sync {
-            let error = ErrorCode::UnknownMemberId;
-            out.respond(request_id, Response::SyncGroup { error, partitions: PartitionSet::EMPTY });
-        }
-        if self.leader == Some(member.id) {
-            self.leader = self.members.first().map(|member| member.id);
-        }
-        self.rebalance_or_complete_join(out);
-    }
-
-    fn rebalance_or_complete_join(&mut self, out: &mut Out) {
-        if self.state == GroupState::PreparingRebalance {
-            self.maybe_complete_join(out);
-        } else {
-            self.prepare_rebalance(out);
-        }
-    }
-
-    fn prepare_rebalance(&mut self, out: &mut Out) {
-        if self.state == GroupState::CompletingRebalance {
-            for member in &mut self.members {
-                member.assignment = PartitionSet::EMPTY;
-            }
-            self.assignment_under_way = false;
-            self.answer_syncs(ErrorCode::RebalanceInProgress, out);
-        }
-        let was_empty = self.state == GroupState::Empty;
-        self.change_state(GroupState::PreparingRebalance, out);
-        let rebalance_timeout = self.rebalance_timeout();
-        if was_empty && self.config.initial_rebalance_delay > Span::ZERO {
-            self.wait_for_more(out.now() + rebalance_timeout, out);
-            return;
-        }
-        self.initial_delay_ends = None;
-        if self.has_all_joined() {
-            return self.complete_join(out);
-        }
-        self.set_rebalance_timer(out.now() + rebalance_timeout, out);
-    }
-
-    /// The first rebalance of an empty group waits `group.initial.rebalance.delay.ms`, again for each
-    /// member that joins meanwhile, `ends` at the latest.
-    fn wait_for_more(&mut self, ends: Time, out: &mut Out) {
-        self.new_member_added = false;
-        self.initial_delay_ends = Some(ends);
-        let at = (out.now() + self.config.initial_rebalance_delay).min(ends);
-        self.set_rebalance_timer(at, out);
-    }
-
-    fn set_rebalance_timer(&mut self, at: Time, out: &mut Out) {
-        self.rebalance_ends = at;
-        out.timer(at, Timer::Broker(BrokerTimer::GroupRebalance(self.id, self.generation)));
-    }
-
-    fn rebalance_timeout(&self) -> Span {
-        self.members.iter().map(|member| member.said.rebalance_timeout).max().unwrap_or(Span::ZERO)
-    }
-
-    fn has_all_joined(&self) -> bool {
-        self.pending_members.is_empty() && self.members.iter().all(|member| member.awaiting_join.is_some())
-    }
-
-    fn maybe_complete_join(&mut self, out: &mut Out) {
-        let waits_for_more = self.initial_delay_ends.is_some();
-        if self.state == GroupState::PreparingRebalance && !waits_for_more && self.has_all_joined() {
-            self.complete_join(out);
-        }
-    }
-
-    /// Everybody is here, or was waited for long enough: the next generation begins
-    /// (`completeClassicGroupJoin`).
-    fn complete_join(&mut self, out: &mut Out) {
-        self.initial_delay_ends = None;
-        self.members.retain(|member| member.awaiting_join.is_some() || member.said.instance.is_some());
-        let leader_is_here = |group: &Group| {
-            group.members.iter().any(|m| Some(m.id) == group.leader && m.awaiting_join.is_some())
-        };
-        if !leader_is_here(self) {
-            let joined = self.members.iter().find(|member| member.awaiting_join.is_some());
-            self.leader = joined.map(|member| member.id);
-            if self.leader.is_none() && !self.members.is_empty() {
-                // Only static members that have not come back: they are waited for once more.
-                self.leader = self.members.first().map(|member| member.id);
-                let at = out.now() + self.rebalance_timeout();
-                return self.set_rebalance_timer(at, out);
-            }
-        }
-        self.generation += 1;
-        if self.members.is_empty() {
-            self.needs_write = true;
-            return self.change_state(GroupState::Empty, out);
-        }
-        self.cooperative = self.members.iter().all(|member| member.said.cooperative);
-        self.change_state(GroupState::CompletingRebalance, out);
-        for index in 0..self.members.len() {
-            self.members[index].sync_pending = true;
-            if let Some(request_id) = self.members[index].awaiting_join.take() {
-                self.answer_join(index, request_id, out);
-            }
-            self.restart_session(index, out);
-        }
-        let at = out.now() + self.rebalance_timeout();
-        self.set_rebalance_timer(at, out);
-    }
-
-    fn answer_join(&mut self, index: usize, request_id: RequestId, out: &mut Out) {
-        let member = self.members[index].id;
-        let members = if self.leader == Some(member) {
-            out.arenas().assignments.list(self.members.iter().map(Member::as_subscription))
-        } else {
-            List::default()
-        };
-        out.respond(
-            request_id,
-            Response::JoinGroup {
-                error: ErrorCode::None,
-                generation: self.generation,
-                member: Some(member),
-                leader: self.leader,
-                cooperative: self.cooperative,
-                members,
-            },
-        );
-    }
-
-    fn refuse_join(&self, request_id: RequestId, member: Option<MemberId>, error: ErrorCode, out: &mut Out) {
-        out.respond(
-            request_id,
-            Response::JoinGroup {
-                error,
-                generation: -1,
-                member,
-                leader: None,
-                cooperative: false,
-                members: List::default(),
-            },
-        );
-    }
-
-    fn answer_syncs(&mut self, error: ErrorCode, out: &mut Out) {
-        for index in 0..self.members.len() {
-            let Some(request_id) = self.members[index].awaiting_sync.take() else { continue };
-            let partitions =
-                if error == ErrorCode::None { self.members[index].assignment } else { PartitionSet::EMPTY };
-            out.respond(request_id, Response::SyncGroup { error, partitions });
-            self.restart_session(index, out);
-        }
-    }
-
-    fn restart_session(&mut self, index: usize, out: &mut Out) {
-        let member = &mut self.members[index];
-        member.session_ends = out.now() + member.said.session_timeout;
-        if !member.session_timer_set {
-            member.session_timer_set = true;
-            let (at, id) = (member.session_ends, member.id);
-            out.timer(at, Timer::Broker(BrokerTimer::GroupSession(self.id, id)));
-        }
-    }
-
-    fn change_state(&mut self, state: GroupState, out: &mut Out) {
-        self.state = state;
-        let members = self.members.len() as u32;
-        out.emit_as_cause(Event::GroupChanged {
-            group: self.id,
-            state,
-            generation: self.generation,
-            members,
-        });
-    }
 }
 
 impl Member {
     /// What it has been given, for the log.
-    fn as_assignment(&self) -> MemberAssignment {
+    pub(super) fn as_assignment(&self) -> MemberAssignment {
         MemberAssignment { partitions: self.assignment, ..self.as_subscription() }
     }
 
     /// What it wants and owns, for the group's leader.
-    fn as_subscription(&self) -> MemberAssignment {
+    pub(super) fn as_subscription(&self) -> MemberAssignment {
         MemberAssignment {
             member: self.id,
             instance: self.said.instance,

@@ -21,6 +21,7 @@ pub mod fetch_collector;
 pub mod fetcher;
 pub mod group;
 pub mod group_coordinator;
+mod group_rebalance;
 #[cfg(test)]
 mod group_tests;
 pub mod leader_epochs;
@@ -53,6 +54,8 @@ pub mod transaction_coordinator;
 pub mod transaction_manager;
 pub mod transaction_markers;
 pub mod transaction_state;
+#[cfg(test)]
+mod transaction_state_tests;
 #[cfg(test)]
 mod transaction_tests;
 pub mod transactional_request;
