@@ -143,12 +143,12 @@ impl<E: Copy> EventQueue<E> {
             self.advance_base();
         }
         let slot = self.layout.slot(self.least);
-        self.least = remove(&mut self.tree, self.layout.slots, slot);
-        let popped = self.slots[slot];
-        self.slots[slot].0 = Time(self.free);
+        let at = std::mem::replace(&mut self.slots[slot].0, Time(self.free));
+        let event = self.slots[slot].1;
         self.free = slot as u64;
+        self.least = remove(&mut self.tree, self.layout.slots, slot);
         self.length -= 1;
-        Some(popped)
+        Some((at, event))
     }
 
     /// The instant of the earliest event.
