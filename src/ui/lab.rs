@@ -139,6 +139,12 @@ impl Lab {
         self.go_to(self.look.with_untracked(|look| look.steps.at_time(at).map_or(0, |step| step.count())));
     }
 
+    /// Whether nothing happens any more.
+    pub fn at_end(self) -> bool {
+        let count = self.playhead.get();
+        self.look.with(|look| look.steps.list.last().is_none_or(|last| count >= last.count()))
+    }
+
     /// One step forwards; false at the end.
     pub fn forward(self) -> bool {
         let count = self.playhead.get_untracked();
@@ -164,8 +170,7 @@ impl Lab {
     pub fn seen(self) -> Scenario {
         let mut scenario = self.scenario.get();
         let (figure, count) = (self.figure.get(), self.playhead.get());
-        let last = self.look.with(|look| look.steps.list.last().map_or(0, |step| step.count()));
-        scenario.look = (count < last).then(|| {
+        scenario.look = (!self.at_end()).then(|| {
             let kept = scenario.look.take();
             let (lane, record) = kept.map(|look| (look.lane, look.record)).unwrap_or_default();
             LookedAt { at: figure.at(count), lane, record }

@@ -31,7 +31,8 @@ pub fn Segmented(
                         name=name
                         value=value
                         prop:checked=move || chosen.with(|chosen| *chosen == own)
-                        on:change=move |_| choose.run(sent.clone())
+                        // Also when it is chosen already: that takes a guarantee back to its beginning.
+                        on:click=move |_| choose.run(sent.clone())
                     />
                     <span>{label}</span>
                 </label>

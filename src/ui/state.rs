@@ -47,14 +47,16 @@ fn partition(panel: &PartitionPanel) -> AnyView {
 
 fn strip(strip: &Strip) -> AnyView {
     let places: Vec<AnyView> = strip.places.iter().map(place).collect();
-    let more = (strip.hidden > 0).then(|| format!("{} older", strip.hidden));
+    let older =
+        (strip.hidden > 0).then(|| view! { <span class="said">{format!("{} older", strip.hidden)}</span> });
+    let said: Vec<AnyView> = strip.places.iter().filter_map(watermark).collect();
     view! {
         <div class="strip" class:down=strip.down>
             <b class:leads=strip.leads>{strip.broker.clone()}</b>
             <div class="cells" role="group" aria-label=format!("Log of {}", strip.broker)>
-                {more.map(|more| view! { <span class="name stable">{more}</span> })}
+                {older}
                 {places}
-                <span class="name stable">{strip.note.clone()}</span>
+                <span class="said">{said} <span>{strip.note.clone()}</span></span>
             </div>
         </div>
     }
@@ -62,28 +64,28 @@ fn strip(strip: &Strip) -> AnyView {
 }
 
 fn place(place: &Place) -> AnyView {
-    let mark = |class: &'static str, name: &'static str, offset: i64, changed: bool| {
-        view! {
-            <span class=format!("mark {class}")></span>
-            <span class=format!("name {class}") class:changed=changed>
-                {format!("{name} {offset}")}
-            </span>
-        }
-        .into_any()
-    };
     match place {
         Place::Cell(one) => cell(one),
-        Place::HighWatermark { offset, changed } => mark("", "high watermark", *offset, *changed),
-        Place::LastStableOffset { offset, changed } => {
-            mark("stable", "last stable offset", *offset, *changed)
-        }
+        Place::HighWatermark { .. } => view! { <span class="mark"></span> }.into_any(),
+        Place::LastStableOffset { .. } => view! { <span class="mark stable"></span> }.into_any(),
     }
+}
+
+/// The name of a tick, at the end of its strip so that the cells of all replicas stand one above the other.
+fn watermark(place: &Place) -> Option<AnyView> {
+    let (class, name, offset, changed) = match place {
+        Place::Cell(_) => return None,
+        Place::HighWatermark { offset, changed } => ("high", "high watermark", offset, *changed),
+        Place::LastStableOffset { offset, changed } => ("stable", "last stable offset", offset, *changed),
+    };
+    let text = format!("{name} {offset}");
+    Some(view! { <span class=class class:changed=changed>{text}</span> }.into_any())
 }
 
 fn cell(cell: &StripCell) -> AnyView {
     let colour = cell.colour.map_or(String::new(), |colour| format!(" record-{colour}"));
     view! {
-        <span class=format!("cell {}{colour}", cell.look) class:new=cell.changed role="img" aria-label=cell.sentence.clone() title=cell.sentence.clone()>
+        <span class=format!("token {}{colour}", cell.look) class:new=cell.changed role="img" aria-label=cell.sentence.clone() title=cell.sentence.clone()>
             {cell.label.clone()}
         </span>
     }

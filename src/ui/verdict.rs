@@ -46,7 +46,7 @@ pub fn Records() -> impl IntoView {
             view! {
                 <tr class:broken=broken>
                     <th scope="row">
-                        <span class=format!("cell record-{}", look.colour) aria-hidden="true">
+                        <span class=format!("token record-{}", look.colour) aria-hidden="true">
                             {look.label.clone()}
                         </span>
                         <span class="unseen">{look.name.clone()}</span>

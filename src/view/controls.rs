@@ -53,7 +53,7 @@ const BOOLEAN: Input = Input::Choice(&[("false", "false"), ("true", "true")]);
 const REPLICAS: Input = Input::Choice(&[("1", "1"), ("2", "2"), ("3", "3")]);
 const COMMIT: Input = Input::List(&[
     ("before", "before processing"),
-    ("after-batch", "after each poll’s records"),
+    ("after-batch", "after each poll"),
     ("after-record", "after each record"),
     ("async", "asynchronously"),
     ("automatic", "automatically"),

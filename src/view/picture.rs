@@ -19,12 +19,14 @@ pub use room::Room;
 const HEAD: f64 = 58.0;
 /// Pixels below the last lane.
 const FOOT: f64 = 30.0;
-/// Pixels between the plot's edges and its first and last instant.
+/// Pixels between the plot's left edge and its first instant.
 const MARGIN: f64 = 16.0;
+/// Pixels between its last instant, whose marks stand to the right of it, and its right edge.
+const END: f64 = 44.0;
 /// How wide a letter of the small text is, at most, in pixels.
 const LETTER: f64 = 6.3;
 /// Pixels of plot that one mark on the busiest lane asks for, and the most that a picture takes.
-const MARK_ROOM: f64 = 26.0;
+const MARK_ROOM: f64 = 46.0;
 const WIDEST: f64 = 24_000.0;
 
 /// A shape. All numbers are pixels from the top left corner of the plot.
@@ -146,10 +148,10 @@ impl Picture {
     /// `zoom` stretches it (1: not at all).
     pub fn new(scene: &Scene, names: &Names, room: f64, zoom: f64) -> Picture {
         let Scene { lanes, scale, marks, .. } = scene;
-        let plot = (room - 2.0 * MARGIN).max(crowd(marks, lanes.len()) * MARK_ROOM);
+        let plot = (room - MARGIN - END).max(crowd(marks, lanes.len()) * MARK_ROOM);
         let plot = (plot * zoom).clamp(64.0, WIDEST);
         let mut picture = Picture {
-            width: plot + 2.0 * MARGIN,
+            width: plot + MARGIN + END,
             lanes: heights(lanes),
             unit: plot / scale.width(),
             ..Picture::default()
@@ -170,6 +172,12 @@ impl Picture {
     /// The place on the scale at so many pixels.
     pub fn scale_x(&self, pixels: f64) -> f64 {
         (pixels - MARGIN) / self.unit
+    }
+
+    /// The glyph of what happened first.
+    pub fn first(&self, marks: &[Mark]) -> Option<usize> {
+        let shown = |place: &usize| marks[self.glyphs[*place].mark].prominence > Prominence::Background;
+        (0..self.glyphs.len()).filter(shown).min_by_key(|place| self.glyphs[*place].entry)
     }
 
     /// The glyph that lies next to the one at `place`; none at the edge. `marks` are the scene's.

@@ -104,6 +104,143 @@ export class LabPage {
     return this.page.getByRole('heading', { level: 1 });
   }
 
+  // ---- the bar ------------------------------------------------------------------------------
+
+  guarantee(name) {
+    return this.page.getByRole('radiogroup', { name: 'Guarantee' }).getByRole('radio', { name });
+  }
+
+  /** Opens one of the three guarantees as a reader does. */
+  async chooseGuarantee(name) {
+    await this.guarantee(name).click({ force: true });
+  }
+
+  // ---- the controls -------------------------------------------------------------------------
+
+  setting(key) {
+    return this.page.locator(`.setting[data-key="${key}"]`);
+  }
+
+  /** Chooses one of the values that stand side by side. */
+  async choose(key, value) {
+    await this.setting(key).getByRole('radio', { name: value, exact: true }).check({ force: true });
+  }
+
+  /** Chooses one of a list. */
+  async select(key, label) {
+    await this.setting(key).getByRole('combobox').selectOption({ label });
+  }
+
+  /** Writes a value and leaves the field. */
+  async write(key, value) {
+    const field = this.setting(key).getByRole('textbox');
+    await field.fill(value);
+    await field.blur();
+  }
+
+  /** What a setting is set to. */
+  async valueOf(key) {
+    const setting = this.setting(key);
+    if (await setting.getByRole('textbox').count()) return setting.getByRole('textbox').inputValue();
+    if (await setting.getByRole('combobox').count()) return setting.getByRole('combobox').inputValue();
+    return setting.locator('input:checked').inputValue();
+  }
+
+  /** What Kafka says to a setting. */
+  answers(key) {
+    return this.setting(key).locator('.said').allInnerTexts();
+  }
+
+  failure(title) {
+    return this.page.locator('.failures').getByRole('button', { name: title });
+  }
+
+  /** What is done to the run, line by line. */
+  happens() {
+    return this.page.locator('.happens li span').allInnerTexts();
+  }
+
+  // ---- verdict, picture, transport -----------------------------------------------------------
+
+  get headline() {
+    return this.page.locator('.verdict h2');
+  }
+
+  /** The promises: broken ones and all. */
+  chips({ broken = false } = {}) {
+    return this.page.locator(broken ? '.chip.broken' : '.chip').allInnerTexts();
+  }
+
+  get marks() {
+    return this.page.locator('.timeline [data-mark]:not(.background)');
+  }
+
+  /** The lanes' titles, from top to bottom. */
+  lanes() {
+    return this.page.locator('.timeline .lane b').allInnerTexts();
+  }
+
+  get caption() {
+    return this.page.locator('.timeline .caption');
+  }
+
+  /** Presses a button of the transport. */
+  async transport(name) {
+    await this.page.getByRole('group', { name: 'Playhead' }).getByRole('button', { name, exact: true }).click();
+  }
+
+  get slider() {
+    return this.page.getByRole('slider', { name: 'Step' });
+  }
+
+  /** "124.3 ms · step 41 of 66 · seed 7", in parts. */
+  async place() {
+    const text = await this.page.locator('.transport output').innerText();
+    const [, at, step, steps, seed] = text.match(/^(.+) · step (\d+) of (\d+) · seed (\d+)$/) ?? assert.fail(text);
+    return { at, step: Number(step), steps: Number(steps), seed };
+  }
+
+  /** All that is said about the instant of the playhead. */
+  state() {
+    return this.page.locator('.state').innerText();
+  }
+
+  /** The records in a broker's log at the playhead. */
+  async log(broker) {
+    return this.page.getByRole('group', { name: `Log of ${broker}` }).first().locator('.token').allInnerTexts();
+  }
+
+  get narration() {
+    return this.page.locator('.narration li button');
+  }
+
+  get currentSentence() {
+    return this.page.locator('.narration [aria-current="step"]');
+  }
+
+  // ---- text, messages, address ----------------------------------------------------------------
+
+  /** What the page says it ignored. */
+  get ignored() {
+    return this.page.locator('.notice.ignored');
+  }
+
+  async openText() {
+    const field = this.page.getByRole('textbox', { name: 'Scenario text' });
+    if (!(await field.isVisible())) await this.page.getByText('Scenario as text').click();
+    return field;
+  }
+
+  textProblems() {
+    return this.page.locator('.script .messages li').allInnerTexts();
+  }
+
+  /** Waits until the address says something, and gives its part after `#`. */
+  async address(expected) {
+    await this.page.waitForURL((url) => expected.test(url.hash));
+    return new URL(this.page.url()).hash;
+  }
+
   assertNoProblems() {
     assert.deepEqual(this.problems, []);
   }

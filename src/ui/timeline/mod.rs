@@ -40,6 +40,9 @@ pub fn Timeline() -> impl IntoView {
         pointed.set(None);
         svg::draw(&picture, &backdrop, &marks, |glyph| sentence(&figure, &look.scene.marks, glyph));
         svg::look(&picture, &marks, lab.playhead.get_untracked());
+        if let Some(first) = picture.first(&look.scene.marks) {
+            roving(&marks, first);
+        }
     });
     Effect::new(move |_| {
         let (Some(marks), count) = (marks.get(), lab.playhead.get()) else { return };
@@ -111,7 +114,9 @@ pub fn Timeline() -> impl IntoView {
     let on_focus_in = move |event: ev::FocusEvent| {
         let Some(place) = svg::around(&event, "data-mark") else { return };
         pointed.set(Some(place));
-        roving(&marks, place);
+        if let Some(marks) = marks.get_untracked() {
+            roving(&marks, place);
+        }
     };
     let on_leave = move |_| pointed.set(None);
     let on_move = move |event: ev::PointerEvent| {
@@ -169,6 +174,7 @@ pub fn Timeline() -> impl IntoView {
                     <g node_ref=marks></g>
                     <rect
                         class="future"
+                        hidden=move || lab.at_end()
                         x=move || playhead_x.get()
                         y="34"
                         width=move || picture.with(|picture| (picture.width - playhead_x.get()).max(0.0))
@@ -237,8 +243,8 @@ fn focus(marks: &NodeRef<leptos::svg::G>, place: usize) {
     }
 }
 
-fn roving(marks: &NodeRef<leptos::svg::G>, place: usize) {
-    let Some(marks) = marks.get_untracked() else { return };
+/// Makes one mark the stop of the Tab key.
+fn roving(marks: &web_sys::Element, place: usize) {
     if let Ok(Some(before)) = marks.query_selector("[tabindex='0']") {
         let _ = before.set_attribute("tabindex", "-1");
     }

@@ -54,7 +54,8 @@ pub fn draw(picture: &Picture, backdrop: &Element, marks: &Element, say: impl Fn
             "g",
             &[
                 ("class", &glyph.look),
-                ("role", "button"),
+                // A button's name would have to repeat the words in it; the group says what the keys do.
+                ("role", "img"),
                 ("tabindex", "-1"),
                 ("data-mark", &place.to_string()),
                 ("aria-label", &say(glyph)),

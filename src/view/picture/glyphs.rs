@@ -27,7 +27,7 @@ pub(super) fn glyph(picture: &Picture, place: usize, mark: &Mark, names: &Names,
     let (x_end, y_end) = (picture.x(mark.x_end), picture.lanes[mark.lane_end]);
     let kind = match &mark.kind {
         MarkKind::Arrow(arrow) => {
-            draw_arrow(&mut glyph, mark, arrow, (x, y), (x_end, y_end), names);
+            draw_arrow(&mut glyph, mark, arrow, (x, y), (x_end, y_end), names, room);
             "arrow"
         }
         MarkKind::Cell(cell) => {
@@ -151,6 +151,7 @@ fn draw_arrow(
     from: (f64, f64),
     to: (f64, f64),
     names: &Names,
+    room: &mut Room,
 ) {
     let (x1, y1) = from;
     let (x2, y2) = (to.0, round(from.1 + (to.1 - from.1) * arrow.reach));
@@ -187,6 +188,8 @@ fn draw_arrow(
     match &*mark.records {
         few if few.len() <= 3 => {
             let left = x - (few.len() as f64 - 1.0) * DISC;
+            let width = few.len() as f64 * 2.0 * DISC;
+            room.take(Area { x: left - DISC, y: y - DISC, width, height: 2.0 * DISC });
             for (n, record) in few.iter().enumerate() {
                 disc(glyph, left + n as f64 * 2.0 * DISC, y, *record, names, arrow.attempt > 1);
             }
@@ -197,6 +200,7 @@ fn draw_arrow(
             let width = words.chars().count() as f64 * 7.5 + 10.0;
             let rect =
                 Shape::Rect { x: x - width / 2.0, y: y - DISC, width, height: 2.0 * DISC, radius: DISC };
+            room.take(Area { x: x - width / 2.0, y: y - DISC, width, height: 2.0 * DISC });
             glyph.push(rect, "many");
             glyph.items.push(text(x, y + 4.0, Anchor::Middle, &words, "many-words"));
         }
