@@ -2,6 +2,7 @@
 //! of the source against its own architecture.
 
 mod architecture;
+mod consumer_rules;
 mod properties;
 mod recordings;
 mod scenario_texts;

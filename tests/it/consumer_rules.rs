@@ -1,0 +1,202 @@
+//! What consumers lose and repeat, as a table: each row is a scenario and what must come of it. What has been
+//! recorded from a real Kafka is in `recordings`; these are the rules beside it.
+
+use kafka_guarantees::engine::run;
+use kafka_guarantees::scenario;
+use serde_json::Value;
+
+struct Row {
+    /// The rule and where it is from.
+    rule: &'static str,
+    /// Settings of the consumer `C`, beside `group.id=g`.
+    consumer: &'static str,
+    /// Declarations and steps. Ten records `r0..r9` are in the topic, or what the steps say.
+    steps: &'static str,
+    calls: &'static [&'static str],
+    /// How many records were never processed, and how many processings were repeated.
+    verdict: (u64, u64),
+}
+
+const ROWS: &[Row] = &[
+    Row {
+        rule: "an automatic commit covers earlier polls only (kafka-semantics C03; ConsumerCoordinatorTest.testAutoCommitAwaitsInterval)",
+        consumer: "enable.auto.commit=true auto.commit.interval.ms=500 max.poll.records=5",
+        steps: "C poll 5\nC process\nwait 600ms\nC poll 5\nC process 2\nC crash\nC restart\nC drain",
+        calls: &[],
+        verdict: (0, 2),
+    },
+    Row {
+        rule: "before the interval has passed nothing is committed (testAutoCommitAwaitsInterval)",
+        consumer: "enable.auto.commit=true auto.commit.interval.ms=60000 max.poll.records=5",
+        steps: "C poll 5\nC process\nC poll 5\nC crash\nC restart\nC drain",
+        calls: &[],
+        verdict: (0, 5),
+    },
+    Row {
+        rule: "close() commits what was returned, processed or not (C05; PlaintextConsumerCommitTest.testAutoCommitOnClose)",
+        consumer: "enable.auto.commit=true auto.commit.interval.ms=60000",
+        steps: "C poll 10\nC process 3\nC close\nC restart\nC drain",
+        calls: &[],
+        verdict: (7, 0),
+    },
+    Row {
+        rule: "close() commits a position that was sought (testAutoCommitOnClose)",
+        consumer: "enable.auto.commit=true auto.commit.interval.ms=60000 max.poll.records=1",
+        steps: "C poll 1\nC seek 6\nC close\nC restart\nC drain",
+        calls: &[],
+        verdict: (6, 0),
+    },
+    Row {
+        rule: "close() without automatic commits commits nothing (4.3)",
+        consumer: "",
+        steps: "C poll 10\nC process 3\nC close\nC restart\nC drain",
+        calls: &[],
+        verdict: (0, 3),
+    },
+    Row {
+        rule: "whoever exceeds max.poll.interval.ms leaves, and its commit fails (C09; testCommitOffsetUnknownMemberId)",
+        consumer: "max.poll.interval.ms=6000",
+        steps: "C poll 10\nC process 4\nwait 7s\nC process 6\nC commit\nC drain\nC commit",
+        calls: &["C commit -> CommitFailedException", "C commit -> ok"],
+        verdict: (0, 10),
+    },
+    Row {
+        rule: "a lower offset overwrites a higher one (C12)",
+        consumer: "",
+        steps: "C poll 10\nC process\nC commit\nC commit 5\nC crash\nC restart\nC drain",
+        calls: &["C commit -> ok", "C commit 5 -> ok"],
+        verdict: (0, 5),
+    },
+    Row {
+        rule: "a static member that restarts within its session gets its partition without a rebalance (C24)",
+        consumer: "group.instance.id=i session.timeout.ms=30000",
+        steps: "C poll 10\nC process 5\nC crash\nC restart\nC drain",
+        calls: &[],
+        verdict: (0, 5),
+    },
+    Row {
+        rule: "commitSync() gives up after default.api.timeout.ms, and may have committed (4.4)",
+        consumer: "session.timeout.ms=30000 default.api.timeout.ms=5000",
+        steps: "C poll 10\nC process\nlink C->* hold\nC commit\nlink C->* open\nC commit",
+        calls: &["C commit -> TimeoutException", "C commit -> ok"],
+        verdict: (0, 0),
+    },
+    Row {
+        rule: "a consumer that has not joined commits nothing (sendOffsetCommitRequest)",
+        consumer: "",
+        steps: "C commit\nC commit 3\nC drain",
+        calls: &["C commit -> ok", "C commit 3 -> CommitFailedException"],
+        verdict: (0, 0),
+    },
+    Row {
+        rule: "auto.offset.reset=none and no committed offset (4.2)",
+        consumer: "auto.offset.reset=none",
+        steps: "C poll 10",
+        calls: &["C poll 10 -> NoOffsetForPartitionException"],
+        verdict: (10, 0),
+    },
+    Row {
+        rule: "auto.offset.reset=none and deleted records (C21; FetchCollectorTest.testFetchWithOffsetOutOfRange)",
+        consumer: "",
+        steps: "consumer D group.id=g auto.offset.reset=none\nC poll 10\nC process 3\nC commit 3\nC close\nt delete-records 6\nD poll 4",
+        calls: &["C commit 3 -> ok", "D poll 4 -> OffsetOutOfRangeException"],
+        verdict: (7, 0),
+    },
+    Row {
+        rule: "auto.offset.reset=latest and deleted records: on to the end (C21)",
+        consumer: "",
+        steps: "consumer D group.id=g auto.offset.reset=latest\nC poll 10\nC process 3\nC commit 3\nC close\nt delete-records 6\nD drain",
+        calls: &["C commit 3 -> ok"],
+        verdict: (7, 0),
+    },
+    Row {
+        rule: "a new owner does not begin while the old one's transaction is open (T41)",
+        consumer: "",
+        steps: "producer P transactional.id=x transaction.timeout.ms=60000\nC poll 10\nP init\nP begin\nP offsets C 10\nP crash\nC crash\nC restart\nC drain",
+        calls: &["P init -> ok", "P begin -> ok", "P offsets C 10 -> ok"],
+        verdict: (10, 0),
+    },
+    Row {
+        rule: "and begins where it was when that transaction is aborted (T11, T41)",
+        consumer: "",
+        steps: "producer P transactional.id=x transaction.timeout.ms=60000\nC poll 10\nP init\nP begin\nP offsets C 10\nP crash\nC crash\nC restart\nP restart\nP init\nC drain",
+        calls: &["P init -> ok", "P begin -> ok", "P offsets C 10 -> ok", "P init -> ok"],
+        verdict: (0, 0),
+    },
+    Row {
+        rule: "automatic commits and transactions do not go together (T23)",
+        consumer: "enable.auto.commit=true auto.commit.interval.ms=500",
+        steps: "producer P transactional.id=x\ntopic out replicas=B1,B2,B3\nC poll 10\nP init\nP begin\nP send o0 to out\nwait 600ms\nC poll once\nwait 200ms\nP abort\nC crash\nC restart\nC drain",
+        calls: &["P init -> ok", "P begin -> ok", "P abort -> ok"],
+        verdict: (10, 0),
+    },
+    Row {
+        rule: "the group moves to another coordinator with its members and offsets (C15, 4.7)",
+        consumer: "session.timeout.ms=20000 default.api.timeout.ms=30000",
+        steps: "C poll 10\nC process\nC commit\nB3 kill\nC commit\nC drain\nC crash\nB3 start\nwait replicas t\nC restart\nC drain",
+        calls: &["C commit -> ok", "C commit -> ok"],
+        verdict: (0, 0),
+    },
+    Row {
+        rule: "commits with a frozen coordinator go to the next one (C15)",
+        consumer: "session.timeout.ms=20000 default.api.timeout.ms=30000",
+        steps: "C poll 10\nC process\nB3 pause\nC commit\nB3 resume\nwait 2s\nC close\nC restart\nC drain",
+        calls: &["C commit -> ok"],
+        verdict: (0, 0),
+    },
+    Row {
+        rule: "cooperative rebalancing: the owner keeps its partition and position (C25)",
+        consumer: "partition.assignment.strategy=org.apache.kafka.clients.consumer.CooperativeStickyAssignor",
+        steps: "consumer D group.id=g partition.assignment.strategy=org.apache.kafka.clients.consumer.CooperativeStickyAssignor\nC poll 10\nC process\nC loop\nD loop\nwait 4s\nC halt\nD halt",
+        calls: &[],
+        verdict: (0, 0),
+    },
+    Row {
+        rule: "eager rebalancing without a commit: the new owner starts over (C07)",
+        consumer: "",
+        steps: "consumer A group.id=g\nC poll 10\nC process\nC loop\nA loop\nwait 4s\nC halt\nA halt",
+        calls: &[],
+        verdict: (0, 10),
+    },
+];
+
+fn text(row: &Row) -> String {
+    let is_declaration =
+        |line: &&str| ["consumer ", "producer ", "topic "].iter().any(|word| line.starts_with(word));
+    let (declarations, steps): (Vec<&str>, Vec<&str>) = row.steps.lines().partition(is_declaration);
+    format!(
+        "kafka-guarantees 1\nprofile recorder\ntopic t replicas=B1,B2,B3 min.insync.replicas=2\nproducer F acks=all\n\
+         consumer C group.id=g {}\n{}\nF send r0..r9\nwait F settled\n{}\n",
+        row.consumer,
+        declarations.join("\n"),
+        steps.join("\n")
+    )
+}
+
+#[test]
+fn consumers_follow_the_rules() {
+    let mut wrong = Vec::new();
+    for row in ROWS {
+        let setup = match scenario::parse(&text(row)) {
+            Ok(setup) => setup,
+            Err(errors) => {
+                wrong.push(format!("{}: does not parse: {errors:?}", row.rule));
+                continue;
+            }
+        };
+        let run = run::run(&setup.into());
+        assert!(run.error.is_none(), "{}: {:?}", row.rule, run.error);
+        let observed = serde_json::to_value(run.observations()).expect("observations are JSON");
+        let number = |key: &str| observed["consumer_verdict"][key].as_u64().unwrap_or(u64::MAX);
+        let verdict = (number("skipped"), number("processed_again"));
+        let calls: Vec<&str> =
+            observed["calls"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        if calls != row.calls || verdict != row.verdict {
+            wrong.push(format!(
+                "{}\n  calls {calls:?}\n  verdict {verdict:?}, expected {:?}",
+                row.rule, row.verdict
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} rows:\n{}", wrong.len(), ROWS.len(), wrong.join("\n"));
+}
