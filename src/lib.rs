@@ -14,6 +14,8 @@
 //! - `ui` (wasm only): the page, in Leptos components that draw view models.
 //! - `api` (wasm only): what JavaScript sees of the module.
 //!
+//! - `command_line` (native only): the command-line runner.
+//!
 //! `tests/it/architecture` holds the source to this order, and the engine to its purity.
 
 #[cfg(not(target_arch = "wasm32"))]
