@@ -9,7 +9,7 @@ const CELL: f64 = 20.0;
 /// The radius of a record in flight or in hand.
 const DISC: f64 = 9.0;
 /// How far things that happen at one instant may be moved to stand side by side.
-const NUDGE: f64 = 90.0;
+const NUDGE: f64 = 260.0;
 /// The height of a line of small text.
 const LINE: f64 = 13.0;
 
@@ -125,7 +125,7 @@ pub(super) fn write(picture: &Picture, mark: &Mark, glyph: &mut Glyph, room: &mu
             Middle => text_x - width / 2.0,
             End => text_x - width,
         };
-        let area = Area { x: left, y: text_y - LINE + 3.0, width, height: LINE };
+        let area = Area { x: left - 3.0, y: text_y - LINE + 3.0, width: width + 6.0, height: LINE };
         if left >= 0.0 && left + width <= picture.width && room.obstacle(&area).is_none() {
             room.take(area);
             glyph.items.push(text(text_x, text_y, anchor, &mark.label, "words"));
