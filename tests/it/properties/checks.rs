@@ -179,9 +179,11 @@ pub fn no_duplicates_if_all_acknowledged(world: &World) -> Verdict {
     Verdict::Violated(format!("all were acknowledged, and the log holds {}", names.join(" ")))
 }
 
-/// The records of each transaction that a program believed open, and how it ended.
+/// The records of each transaction that a program believed open, and how it ended. What it tries to send after
+/// it has asked for the end does not belong to it: `send()` refuses that.
 struct Transaction {
     records: Vec<RecordId>,
+    ending: bool,
     committed: bool,
     aborted: bool,
 }
@@ -194,11 +196,23 @@ fn transactions(world: &World) -> Vec<Transaction> {
             Event::ScriptEnded => break,
             Event::CallReturned { call: Call::Begin, exception: None } => {
                 open.insert(entry.actor, all.len());
-                all.push(Transaction { records: Vec::new(), committed: false, aborted: false });
+                all.push(Transaction {
+                    records: Vec::new(),
+                    ending: false,
+                    committed: false,
+                    aborted: false,
+                });
             }
             Event::RecordSent { record, .. } => {
-                if let Some(index) = open.get(&entry.actor) {
+                if let Some(index) = open.get(&entry.actor)
+                    && !all[*index].ending
+                {
                     all[*index].records.push(record);
+                }
+            }
+            Event::CallBegan { call: Call::CommitTransaction | Call::AbortTransaction } => {
+                if let Some(index) = open.get(&entry.actor) {
+                    all[*index].ending = true;
                 }
             }
             Event::CallReturned { call: Call::CommitTransaction, exception: None } => {

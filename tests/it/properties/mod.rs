@@ -10,7 +10,7 @@ mod scripts;
 
 use checks::Verdict;
 use kafka_guarantees::engine::kafka::defect::Defect;
-use kafka_guarantees::engine::world::World;
+use kafka_guarantees::engine::world::{RunError, World};
 use kafka_guarantees::scenario;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
@@ -43,7 +43,8 @@ fn environment(name: &str) -> Option<u64> {
         .map(|value| value.parse().unwrap_or_else(|_| panic!("{name}={value}: not a number")))
 }
 
-/// Runs a script; the verdict of a run that does not come to its end is a violation.
+/// Runs a script; the verdict of a run that does not come to its end is a violation, unless a step waited for
+/// what the script itself prevents (the clean stop of a frozen broker, say).
 fn verdict(lines: &[String], check: fn(&World) -> Verdict, defect: Defect) -> Result<Verdict, String> {
     let text = lines.join("\n");
     let setup = Arc::new(scenario::parse(&text).map_err(|problems| format!("{problems:?}\n{text}"))?);
@@ -52,6 +53,7 @@ fn verdict(lines: &[String], check: fn(&World) -> Verdict, defect: Defect) -> Re
         broker.break_for_test(defect);
     }
     Ok(match world.run() {
+        Err(RunError::GaveUp { step: Some(_), .. }) => Verdict::DoesNotApply,
         Err(error) => Verdict::Violated(format!("the run does not end: {error:?}")),
         Ok(()) => match checks::of_every_run(&world) {
             Verdict::Violated(why) => Verdict::Violated(why),
