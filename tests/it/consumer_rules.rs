@@ -173,6 +173,14 @@ fn text(row: &Row) -> String {
     )
 }
 
+/// The calls' outcomes, and how many records were skipped and processed again.
+fn outcome(run: &run::Run) -> (Vec<String>, (u64, u64)) {
+    let observed = serde_json::to_value(run.observations()).expect("observations are JSON");
+    let number = |key: &str| observed["consumer_verdict"][key].as_u64().unwrap_or(u64::MAX);
+    let calls = observed["calls"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    (calls.map(str::to_string).collect(), (number("skipped"), number("processed_again")))
+}
+
 #[test]
 fn consumers_follow_the_rules() {
     let mut wrong = Vec::new();
@@ -186,11 +194,7 @@ fn consumers_follow_the_rules() {
         };
         let run = run::run(&setup.into());
         assert!(run.error.is_none(), "{}: {:?}", row.rule, run.error);
-        let observed = serde_json::to_value(run.observations()).expect("observations are JSON");
-        let number = |key: &str| observed["consumer_verdict"][key].as_u64().unwrap_or(u64::MAX);
-        let verdict = (number("skipped"), number("processed_again"));
-        let calls: Vec<&str> =
-            observed["calls"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let (calls, verdict) = outcome(&run);
         if calls != row.calls || verdict != row.verdict {
             wrong.push(format!(
                 "{}\n  calls {calls:?}\n  verdict {verdict:?}, expected {:?}",
@@ -199,4 +203,56 @@ fn consumers_follow_the_rules() {
         }
     }
     assert!(wrong.is_empty(), "{} of {} rows:\n{}", wrong.len(), ROWS.len(), wrong.join("\n"));
+}
+
+/// kafka-semantics 4.8 (C20) and T31: (settings of the cluster and the consumer, steps, calls, verdict).
+#[test]
+fn what_is_idle_expires() {
+    let rows = [
+        (
+            "cluster offsets.retention.minutes=5",
+            "consumer C group.id=g enable.auto.commit=false auto.offset.reset=earliest",
+            "C poll 10\nC process\nC commit\nC close\nwait 1200s\nC restart\nC drain",
+            vec!["C commit -> ok"],
+            (0, 10),
+        ),
+        (
+            "cluster offsets.retention.minutes=60",
+            "consumer C group.id=g enable.auto.commit=false auto.offset.reset=earliest",
+            "C poll 10\nC process\nC commit\nC close\nwait 1200s\nC restart\nC drain",
+            vec!["C commit -> ok"],
+            (0, 0),
+        ),
+        (
+            "cluster offsets.retention.minutes=5",
+            "consumer C group.id=g enable.auto.commit=false auto.offset.reset=latest",
+            "C drain\nF send r10\nF flush\nC poll 1\nC process\nC commit\nC close\nwait 1200s\nF send r11\nF flush\nC restart\nC drain",
+            vec!["C commit -> ok"],
+            (11, 0),
+        ),
+        (
+            "cluster transactional.id.expiration.ms=60000",
+            "producer P transactional.id=x",
+            "P init\nP begin\nP send a0\nP commit\nwait 4000s\nP begin\nP send a1\nP commit",
+            vec![
+                "P init -> ok",
+                "P begin -> ok",
+                "P commit -> ok",
+                "P begin -> ok",
+                "P commit -> InvalidPidMappingException",
+            ],
+            (u64::MAX, u64::MAX),
+        ),
+    ];
+    for (cluster, client, steps, calls, verdict) in rows {
+        let text = format!(
+            "kafka-guarantees 1\n{cluster}\ntopic t replicas=B1,B2,B3 min.insync.replicas=2\nproducer F acks=all\n\
+             {client}\nF send r0..r9\nwait F settled\n{steps}\n"
+        );
+        let setup = scenario::parse(&text).unwrap_or_else(|errors| panic!("{text}: {errors:?}"));
+        let run = run::run(&setup.into());
+        assert!(run.error.is_none(), "{text}: {:?}", run.error);
+        let (was, observed) = outcome(&run);
+        assert_eq!((was, observed), (calls.iter().map(ToString::to_string).collect(), verdict), "{text}");
+    }
 }

@@ -313,13 +313,15 @@ impl Broker {
             BrokerTimer::VerifyAgain(request_id) => self.add_partitions.on_timer(request_id, replicas, out),
             BrokerTimer::GroupSession(..)
             | BrokerTimer::GroupRebalance(..)
-            | BrokerTimer::OffsetsCommitTimeout(_) => self.group_coordinator.on_timer(timer, replicas, out),
+            | BrokerTimer::OffsetsCommitTimeout(_)
+            | BrokerTimer::ExpireOffsets(_) => self.group_coordinator.on_timer(timer, replicas, out),
             BrokerTimer::CoordinatorLoaded(PartitionId::CONSUMER_OFFSETS, _) => {
                 self.group_coordinator.on_timer(timer, replicas, out);
             }
             BrokerTimer::CoordinatorLoaded(..)
             | BrokerTimer::SendMarkers(_)
-            | BrokerTimer::AbortTimedOutTransactions => {
+            | BrokerTimer::AbortTimedOutTransactions(_)
+            | BrokerTimer::ExpireTransactionalIds(_) => {
                 self.transaction_coordinator.on_timer(timer, replicas, out);
             }
             BrokerTimer::MetadataWaitOver(_)

@@ -88,6 +88,8 @@ pub struct Group {
     pub(super) needs_write: bool,
     /// What the log said while it was being read.
     pub(super) replayed: Option<List<MemberAssignment>>,
+    /// When it came into its state; none: it never had a member.
+    pub(super) changed_at: Option<Time>,
 }
 
 impl Group {
@@ -108,6 +110,7 @@ impl Group {
             assignment_under_way: false,
             needs_write: false,
             replayed: None,
+            changed_at: None,
         }
     }
 
@@ -121,14 +124,20 @@ impl Group {
         self.state
     }
 
+    /// When it came into its state; none: it never had a member.
+    pub fn changed_at(&self) -> Option<Time> {
+        self.changed_at
+    }
+
     /// Its generation.
     pub fn generation(&self) -> i32 {
         self.generation
     }
 
     /// Notes what a record of the log says of this group.
-    pub fn replay(&mut self, generation: i32, members: List<MemberAssignment>) {
+    pub fn replay(&mut self, generation: i32, members: List<MemberAssignment>, changed_at: Time) {
         self.generation = generation;
+        self.changed_at = Some(changed_at);
         self.replayed = Some(members);
     }
 
@@ -161,7 +170,9 @@ impl Group {
         }
         self.leader = self.members.first().map(|member| member.id);
         self.cooperative = self.members.iter().all(|member| member.said.cooperative);
+        let changed_at = self.changed_at;
         self.change_state(if list.is_empty() { GroupState::Empty } else { GroupState::Stable }, out);
+        self.changed_at = changed_at;
     }
 
     /// The broker no longer coordinates: whoever waits is sent away.

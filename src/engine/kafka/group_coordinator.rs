@@ -7,7 +7,7 @@
 
 use super::config::Acks;
 use super::error::ErrorCode;
-use super::event::Event;
+use super::event::{Event, GroupState};
 use super::group::{Group, GroupConfig, Joining};
 use super::message::{GroupMetadata, OffsetEntry, Request, Response};
 use super::network::RequestId;
@@ -24,6 +24,9 @@ use crate::engine::sim::time::Span;
 
 /// How long a coordinator reads its internal topic before it serves.
 pub const COORDINATOR_LOAD_TIME: Span = Span::millis(5);
+
+/// `offsets.retention.check.interval.ms`
+const OFFSETS_RETENTION_CHECK_INTERVAL: Span = Span::seconds(600);
 
 /// What the group coordinator does when the high watermark passes a record of its log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +59,7 @@ enum Serving {
 pub struct GroupCoordinator {
     group_config: GroupConfig,
     offsets_commit_timeout: Span,
+    offsets_retention: Span,
     serving: Serving,
     groups: Vec<Group>,
     offsets: Offsets,
@@ -76,6 +80,7 @@ impl GroupCoordinator {
                 initial_rebalance_delay: cluster.group_initial_rebalance_delay,
             },
             offsets_commit_timeout: cluster.offsets_commit_timeout,
+            offsets_retention: cluster.offsets_retention,
             serving: Serving::No,
             groups: Vec::new(),
             offsets: Offsets::default(),
@@ -127,14 +132,21 @@ impl GroupCoordinator {
         for index in 0..batch.records.len() {
             let record_offset = batch.base_offset + index as i64;
             match out.stage.arenas.payloads[batch.records][index] {
-                Payload::OffsetCommit { group, partition, offset, leader_epoch } => {
-                    let change = Change::Commit { group, partition, offset, leader_epoch, transaction_of };
+                Payload::OffsetCommit { group, partition, offset, leader_epoch, committed_at } => {
+                    let change = Change::Commit {
+                        group,
+                        partition,
+                        offset,
+                        leader_epoch,
+                        committed_at,
+                        transaction_of,
+                    };
                     self.offsets.appended(record_offset, change);
                 }
-                Payload::GroupMetadata { group, generation, members } => {
+                Payload::GroupMetadata { group, generation, members, changed_at } => {
                     // The last record of a group counts; members are taken on once all is read.
                     let index = self.group_index(group);
-                    self.groups[index].replay(generation, members);
+                    self.groups[index].replay(generation, members, changed_at);
                 }
                 Payload::Record(_) | Payload::Transaction(_) => {}
             }
@@ -156,6 +168,11 @@ impl GroupCoordinator {
                 if let Some(last) = self.offsets.last_uncommitted() {
                     self.wait(last + 1, Then::Apply, replicas, out);
                 }
+                self.expire_later(epoch, out);
+            }
+            BrokerTimer::ExpireOffsets(epoch) if self.serving == Serving::Yes(epoch) => {
+                self.expire_offsets(replicas, out);
+                self.expire_later(epoch, out);
             }
             BrokerTimer::OffsetsCommitTimeout(request_id) => {
                 let Some(index) = self.unanswered.iter().position(|(id, _)| *id == request_id) else {
@@ -178,6 +195,41 @@ impl GroupCoordinator {
                 self.write_groups(replicas, out);
             }
             _ => {}
+        }
+    }
+
+    fn expire_later(&self, epoch: LeaderEpoch, out: &mut Out) {
+        let at = out.now() + OFFSETS_RETENTION_CHECK_INTERVAL;
+        out.timer(at, Timer::Broker(BrokerTimer::ExpireOffsets(epoch)));
+    }
+
+    /// Offsets of groups without members are forgotten after `offsets.retention.minutes`, counted from when
+    /// the group became empty, or from the commit if it never had members (kafka-semantics 4.8).
+    fn expire_offsets(&mut self, replicas: &mut ReplicaManager, out: &mut Out) {
+        self.apply_committed(replicas, out);
+        let now = out.now();
+        let mut last = None;
+        while let Some(group) = self.offsets.next_group(last) {
+            last = Some(group);
+            let known = self.groups.iter().find(|known| known.id() == group);
+            if known.is_some_and(|known| known.state() != GroupState::Empty) {
+                continue;
+            }
+            let base = known.and_then(Group::changed_at);
+            while let Some(partition) = self.offsets.next_expired(group, base, self.offsets_retention, now) {
+                let (offset, leader_epoch, committed_at) = (-1, -1, now);
+                let tombstone =
+                    Payload::OffsetCommit { group, partition, offset, leader_epoch, committed_at };
+                let records = out.arenas().payloads.list([tombstone]);
+                let appended = append(records, BatchKind::Plain, (NO_PRODUCER_ID, -1), replicas, out);
+                let Ok(record_offset) = appended else { return };
+                let transaction_of = None;
+                self.offsets.appended(
+                    record_offset,
+                    Change::Commit { group, partition, offset, leader_epoch, committed_at, transaction_of },
+                );
+                self.wait(record_offset + 1, Then::Apply, replicas, out);
+            }
         }
     }
 
@@ -294,10 +346,11 @@ impl GroupCoordinator {
     ) {
         let group = member.group;
         let is_transactional = producer.is_some();
+        let now = out.now();
         let arenas = out.arenas();
         let records = arenas.payloads.list(arenas.offsets[offsets].iter().map(|entry| {
             let &OffsetEntry { partition, offset, leader_epoch } = entry;
-            Payload::OffsetCommit { group, partition, offset, leader_epoch }
+            Payload::OffsetCommit { group, partition, offset, leader_epoch, committed_at: now }
         }));
         if records.is_empty() {
             return answer_commit(request_id, is_transactional, ErrorCode::None, out);
@@ -313,7 +366,14 @@ impl GroupCoordinator {
                     let OffsetEntry { partition, offset, leader_epoch } =
                         out.stage.arenas.offsets[offsets][index];
                     let transaction_of = producer.map(|(producer_id, _)| producer_id);
-                    let change = Change::Commit { group, partition, offset, leader_epoch, transaction_of };
+                    let change = Change::Commit {
+                        group,
+                        partition,
+                        offset,
+                        leader_epoch,
+                        committed_at: now,
+                        transaction_of,
+                    };
                     self.offsets.appended(base_offset + index as i64, change);
                 }
                 self.unanswered.push((request_id, is_transactional));
@@ -408,7 +468,8 @@ impl GroupCoordinator {
         for index in 0..self.groups.len() {
             while let Some((generation, members)) = self.groups[index].take_write(out) {
                 let group = self.groups[index].id();
-                let payload = Payload::GroupMetadata { group, generation, members };
+                let changed_at = self.groups[index].changed_at().unwrap_or(out.now());
+                let payload = Payload::GroupMetadata { group, generation, members, changed_at };
                 let records = out.arenas().payloads.list([payload]);
                 match append(records, BatchKind::Plain, (NO_PRODUCER_ID, -1), replicas, out) {
                     Ok(offset) => {

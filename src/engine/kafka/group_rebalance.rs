@@ -243,6 +243,7 @@ impl Group {
 
     pub(super) fn change_state(&mut self, state: GroupState, out: &mut Out) {
         self.state = state;
+        self.changed_at = Some(out.now());
         let members = self.members.len() as u32;
         out.emit_as_cause(Event::GroupChanged {
             group: self.id,

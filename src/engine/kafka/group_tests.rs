@@ -316,7 +316,7 @@ fn a_group_is_loaded_as_it_was_written() {
         initial_rebalance_delay: Span::ZERO,
     };
     lab.group = Group::new(GROUP, config);
-    lab.group.replay(generation, members);
+    lab.group.replay(generation, members, Time::ZERO);
     lab.group.on_loaded(&mut lab.stage.out(BROKER, None));
     assert_eq!((lab.group.state(), lab.group.generation()), (GroupState::Stable, 1));
     assert_eq!(lab.heartbeat(1, member), OK);

@@ -8,6 +8,7 @@ use super::event::Event;
 use super::out::Out;
 use super::record::MarkerKind;
 use super::types::*;
+use crate::engine::sim::time::{Span, Time};
 use std::collections::VecDeque;
 
 /// An offset of a group.
@@ -19,6 +20,7 @@ struct Committed {
     leader_epoch: LeaderEpoch,
     /// Where in `__consumer_offsets` it was written.
     record_offset: Offset,
+    committed_at: Time,
 }
 
 /// A change to the offsets, as the log orders them.
@@ -30,10 +32,12 @@ pub enum Change {
         group: GroupId,
         /// Of what.
         partition: PartitionId,
-        /// The next offset to read.
+        /// The next offset to read; -1: the offset is forgotten.
         offset: Offset,
         /// The leader epoch of the record before it; -1: unknown.
         leader_epoch: LeaderEpoch,
+        /// When it was committed.
+        committed_at: Time,
         /// The producer whose transaction it belongs to; none: to no transaction.
         transaction_of: Option<ProducerId>,
     },
@@ -98,10 +102,38 @@ impl Offsets {
         self.pending.iter().any(|(_, pending)| (pending.group, pending.partition) == (group, partition))
     }
 
+    /// The next offset that has been kept for longer than `retention` since `base`, or since its commit
+    /// if there is no base (`cleanupExpiredOffsets`). What a transaction may still change is kept.
+    pub fn next_expired(
+        &self,
+        group: GroupId,
+        base: Option<Time>,
+        retention: Span,
+        now: Time,
+    ) -> Option<PartitionId> {
+        let is_under_way = |partition| {
+            self.uncommitted.iter().any(|(_, change)| match *change {
+                Change::Commit { group: of, partition: at, .. } => (of, at) == (group, partition),
+                Change::Marker { .. } => false,
+            })
+        };
+        self.committed
+            .iter()
+            .filter(|committed| committed.group == group)
+            .filter(|committed| base.unwrap_or(committed.committed_at) + retention <= now)
+            .map(|committed| committed.partition)
+            .find(|partition| !self.is_unstable(group, *partition) && !is_under_way(*partition))
+    }
+
+    /// The groups that have offsets, the one after `last` first found.
+    pub fn next_group(&self, last: Option<GroupId>) -> Option<GroupId> {
+        self.committed.iter().map(|committed| committed.group).filter(|group| Some(*group) > last).min()
+    }
+
     fn apply(&mut self, record_offset: Offset, change: Change, out: &mut Out) {
         match change {
-            Change::Commit { group, partition, offset, leader_epoch, transaction_of } => {
-                let new = Committed { group, partition, offset, leader_epoch, record_offset };
+            Change::Commit { group, partition, offset, leader_epoch, committed_at, transaction_of } => {
+                let new = Committed { group, partition, offset, leader_epoch, record_offset, committed_at };
                 match transaction_of {
                     None => self.make_current(new, out),
                     Some(producer_id) => {
@@ -137,6 +169,7 @@ impl Offsets {
             Some(old) => *old = new,
             None => self.committed.push(new),
         }
+        self.committed.retain(|committed| committed.offset >= 0);
         out.emit(Event::OffsetCommitted { group, partition, offset });
     }
 }
@@ -151,7 +184,14 @@ mod tests {
     const PARTITION: PartitionId = PartitionId(2);
 
     fn commit(offset: Offset, transaction_of: Option<ProducerId>) -> Change {
-        Change::Commit { group: GROUP, partition: PARTITION, offset, leader_epoch: -1, transaction_of }
+        Change::Commit {
+            group: GROUP,
+            partition: PARTITION,
+            offset,
+            leader_epoch: -1,
+            committed_at: Time(1_000_000),
+            transaction_of,
+        }
     }
 
     fn marker(producer_id: ProducerId, kind: MarkerKind) -> Change {
@@ -201,6 +241,36 @@ mod tests {
         for (high_watermark, committed) in [(3, None), (4, Some(10))] {
             offsets.advance(high_watermark, &mut out);
             assert_eq!(offsets.committed(GROUP, PARTITION).map(|found| found.0), committed);
+        }
+    }
+
+    /// kafka-semantics 4.8: after the group became empty, or after the commit if it never had members; a
+    /// pending transaction keeps the offset.
+    #[test]
+    fn offsets_expire() {
+        let rows = [
+            (None, false, 10, false),
+            (None, false, 11, true),
+            (Some(Time(5_000_000)), false, 14, false),
+            (Some(Time(5_000_000)), false, 15, true),
+            (None, true, 11, false),
+        ];
+        for (base, is_pending, now, expires) in rows {
+            let mut stage = testing::stage(testing::setup(ClusterConfig::default()));
+            let mut out = stage.out(Node::Broker(BrokerId(1)), None);
+            let mut offsets = Offsets::default();
+            offsets.appended(0, commit(10, None));
+            if is_pending {
+                offsets.appended(1, commit(12, Some(7)));
+            }
+            offsets.advance(2, &mut out);
+            let now = Time(now * 1_000_000);
+            let expired = offsets.next_expired(GROUP, base, Span::seconds(10), now);
+            assert_eq!(expired, expires.then_some(PARTITION), "{base:?} at {now}");
+            offsets.appended(2, commit(-1, None));
+            assert_eq!(offsets.next_expired(GROUP, base, Span::ZERO, now), None, "its end is under way");
+            offsets.advance(3, &mut out);
+            assert_eq!(offsets.committed(GROUP, PARTITION), None);
         }
     }
 }

@@ -77,7 +77,11 @@ pub enum BrokerTimer {
     /// `replica.high.watermark.checkpoint.interval.ms`
     CheckpointHighWatermarks,
     /// `transaction.abort.timed.out.transaction.cleanup.interval.ms`
-    AbortTimedOutTransactions,
+    AbortTimedOutTransactions(LeaderEpoch),
+    /// `transaction.remove.expired.transaction.cleanup.interval.ms`
+    ExpireTransactionalIds(LeaderEpoch),
+    /// `offsets.retention.check.interval.ms`
+    ExpireOffsets(LeaderEpoch),
     /// Markers are sent (again) to a broker.
     SendMarkers(BrokerId),
     /// AddPartitionsToTxn is tried again for a waiting request.

@@ -8,6 +8,7 @@ use super::message::{MemberAssignment, OffsetEntry, ProducedPartition};
 use super::metadata::ClusterImage;
 use super::types::*;
 use crate::engine::sim::arena::{Arena, List};
+use crate::engine::sim::time::Time;
 
 /// What one record holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +21,12 @@ pub enum Payload {
         group: GroupId,
         /// The partition whose offset it is.
         partition: PartitionId,
-        /// The next offset to read.
+        /// The next offset to read; -1: the offset is forgotten (a tombstone).
         offset: Offset,
         /// The leader epoch of the record before it; -1: unknown.
         leader_epoch: LeaderEpoch,
+        /// When it was committed.
+        committed_at: Time,
     },
     /// `__consumer_offsets`: a group's generation and members.
     GroupMetadata {
@@ -33,6 +36,8 @@ pub enum Payload {
         generation: i32,
         /// Members with their assignments.
         members: List<MemberAssignment>,
+        /// When the group came into this state.
+        changed_at: Time,
     },
     /// `__transaction_state`: the state of a transactional id.
     Transaction(TransactionMetadata),

@@ -60,6 +60,9 @@ enum Serving {
     Yes(LeaderEpoch),
 }
 
+/// `transaction.remove.expired.transaction.cleanup.interval.ms`
+const EXPIRATION_INTERVAL: Span = Span::seconds(3600);
+
 /// The transaction coordinator of one broker.
 #[derive(Clone, Debug)]
 pub struct TransactionCoordinator {
@@ -92,6 +95,9 @@ impl TransactionCoordinator {
                 let Payload::Transaction(metadata) = *payload else { continue };
                 let loaded = TransactionalIdState::loaded(metadata);
                 match self.find(metadata.transactional_id) {
+                    Some(index) if metadata.state == TransactionState::Dead => {
+                        self.ids.remove(index);
+                    }
                     Some(index) => self.ids[index] = loaded,
                     None => self.ids.push(loaded),
                 }
@@ -122,10 +128,11 @@ impl TransactionCoordinator {
                 for index in 0..self.ids.len() {
                     self.send_markers(index, replicas, out);
                 }
-                self.scan_later(out);
+                self.scan_later(epoch, out);
+                self.expire_later(epoch, out);
                 self.go_on(replicas, out);
             }
-            BrokerTimer::AbortTimedOutTransactions if matches!(self.serving, Serving::Yes(_)) => {
+            BrokerTimer::AbortTimedOutTransactions(epoch) if self.serving == Serving::Yes(epoch) => {
                 for index in 0..self.ids.len() {
                     if !self.ids[index].is_timed_out(out.now()) {
                         continue;
@@ -136,8 +143,17 @@ impl TransactionCoordinator {
                         self.ids[index].end(EndedBy::Fencing, MarkerKind::Abort, version, fresh, out.now());
                     self.carry_out(index, decision, Reply::Nobody, true, replicas, out);
                 }
-                self.scan_later(out);
+                self.scan_later(epoch, out);
                 self.go_on(replicas, out);
+            }
+            BrokerTimer::ExpireTransactionalIds(epoch) if self.serving == Serving::Yes(epoch) => {
+                for index in 0..self.ids.len() {
+                    let expiration = self.config.transactional_id_expiration;
+                    if let Some(dead) = self.ids[index].expire(expiration, out.now()) {
+                        self.append(dead, replicas, out);
+                    }
+                }
+                self.expire_later(epoch, out);
             }
             BrokerTimer::SendMarkers(_) => {
                 self.markers.on_retry(replicas, out);
@@ -147,9 +163,13 @@ impl TransactionCoordinator {
         }
     }
 
-    fn scan_later(&self, out: &mut Out) {
+    fn scan_later(&self, epoch: LeaderEpoch, out: &mut Out) {
         let at = out.now() + self.config.transaction_abort_timed_out_transaction_cleanup_interval;
-        out.timer(at, Timer::Broker(BrokerTimer::AbortTimedOutTransactions));
+        out.timer(at, Timer::Broker(BrokerTimer::AbortTimedOutTransactions(epoch)));
+    }
+
+    fn expire_later(&self, epoch: LeaderEpoch, out: &mut Out) {
+        out.timer(out.now() + EXPIRATION_INTERVAL, Timer::Broker(BrokerTimer::ExpireTransactionalIds(epoch)));
     }
 
     /// A connection on which markers are sent is established.
@@ -403,6 +423,10 @@ impl TransactionCoordinator {
         self.ids[index].complete();
         let current = self.ids[index].current;
         out.emit_as_cause(Event::TransactionChanged { transaction: current });
+        if current.state == TransactionState::Dead {
+            self.ids.remove(index);
+            return;
+        }
         answer(reply, ErrorCode::None, Some(&current), out);
         self.send_markers(index, replicas, out);
     }

@@ -415,6 +415,25 @@ impl TransactionalIdState {
             && self.current.started_at.is_some_and(|started| started + self.current.timeout < now)
     }
 
+    /// Ids that have not been used for `transactional.id.expiration.ms` are forgotten, unless a transaction
+    /// is open or not complete (`enableTransactionalIdExpiration`). Returns the transition.
+    pub fn expire(&mut self, expiration: Span, now: Time) -> Option<TransactionMetadata> {
+        let is_idle = matches!(
+            self.current.state,
+            TransactionState::Empty | TransactionState::CompleteCommit | TransactionState::CompleteAbort
+        );
+        if self.pending.is_some() || !is_idle || self.current.updated_at + expiration > now {
+            return None;
+        }
+        let dead = TransactionMetadata {
+            state: TransactionState::Dead,
+            partitions: PartitionSet::EMPTY,
+            ..self.current
+        };
+        self.pending = Some(dead);
+        Some(dead)
+    }
+
     fn transit(&mut self, next: TransactionMetadata) -> Decision {
         self.pending = Some(next);
         Decision::Transit(next)

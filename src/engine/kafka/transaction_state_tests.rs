@@ -276,3 +276,24 @@ fn only_ongoing_transactions_time_out() {
         assert_eq!(id.is_timed_out(now), timed_out, "{state:?} at {now}");
     }
 }
+
+/// kafka-semantics 3.3, T31: Empty and Complete* ids expire, seven days after their last change as a rule.
+#[test]
+fn idle_ids_expire() {
+    let week = Span::seconds(604_800);
+    for (state, updated, now, expires) in [
+        (Empty, 0, 604_799, false),
+        (Empty, 0, 604_800, true),
+        (CompleteCommit, 10, 604_810, true),
+        (CompleteAbort, 10, 604_810, true),
+        (Ongoing, 0, 999_999, false),
+        (PrepareCommit, 0, 999_999, false),
+        (PrepareAbort, 0, 999_999, false),
+    ] {
+        let mut id = id(state);
+        id.current.updated_at = Time(updated * 1_000_000);
+        let dead = id.expire(week, Time(now * 1_000_000));
+        assert_eq!(dead.map(|dead| dead.state), expires.then_some(Dead), "{state:?}");
+        assert!(id.expire(week, Time(now * 1_000_000)).is_none(), "only once");
+    }
+}
