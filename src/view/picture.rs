@@ -148,7 +148,9 @@ impl Picture {
     /// `zoom` stretches it (1: not at all).
     pub fn new(scene: &Scene, names: &Names, room: f64, zoom: f64) -> Picture {
         let Scene { lanes, scale, marks, .. } = scene;
-        let plot = (room - MARGIN - END).max(crowd(marks, lanes.len()) * MARK_ROOM);
+        let (fit, wanted) = (room - MARGIN - END, crowd(marks, lanes.len()) * MARK_ROOM);
+        // A little too narrow is better than a picture of which a little is out of sight.
+        let plot = if wanted > fit * 1.4 { wanted } else { fit };
         let plot = (plot * zoom).clamp(64.0, WIDEST);
         let mut picture = Picture {
             width: plot + MARGIN + END,

@@ -44,6 +44,27 @@ test('a textbook failure flips the verdict, a second click takes it back', () =>
     assert.deepEqual(await page.happens(), []);
   }));
 
+const FAILURES = [
+  { guarantee: 'At most once', failure: 'The message is lost in delivery', breaks: ['1 lost'] },
+  { guarantee: 'At most once', failure: 'The crash between commit and processing', breaks: ['1 skipped'] },
+  { guarantee: 'At least once', failure: 'The crash between processing and commit', breaks: ['1 effect twice', '1 processed again'] },
+  { guarantee: 'At least once', failure: 'acks=1, and the leader dies', breaks: ['3 lost'] },
+  { guarantee: 'Exactly once', failure: 'The answer to the commit is lost', breaks: [] },
+  { guarantee: 'Exactly once', failure: 'A database is written inside the transaction', breaks: ['6 effects twice'] },
+];
+
+for (const { guarantee, failure, breaks } of FAILURES) {
+  test(`${guarantee}: ${failure}`, () =>
+    lab.open({}, async (page) => {
+      await page.chooseGuarantee(guarantee);
+      await page.failure(failure).click();
+      const broken = await page.chips({ broken: true });
+      for (const chip of breaks) assert.ok(broken.includes(chip), `${chip} among ${broken}`);
+      if (breaks.length === 0) assert.deepEqual(broken, []);
+      assert.ok((await page.happens()).length > 0);
+    }));
+}
+
 test('what was done can be taken out of the list', () =>
   lab.open({ hash: '#v=1&preset=at-most-once-lost-in-delivery' }, async (page) => {
     assert.ok((await page.chips({ broken: true })).includes('1 lost'));

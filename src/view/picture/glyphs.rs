@@ -10,6 +10,8 @@ const CELL: f64 = 20.0;
 const DISC: f64 = 9.0;
 /// How far things that happen at one instant may be moved to stand side by side.
 const NUDGE: f64 = 260.0;
+/// How far an arrow that never arrived is drawn.
+const STUB: f64 = 28.0;
 /// The height of a line of small text.
 const LINE: f64 = 13.0;
 
@@ -155,6 +157,11 @@ fn draw_arrow(
 ) {
     let (x1, y1) = from;
     let (x2, y2) = (to.0, round(from.1 + (to.1 - from.1) * arrow.reach));
+    // What never arrived says where it went, not how long nothing came of it.
+    let (x2, y2) = match arrow.end {
+        ArrowEnd::UnderWay if x2 - x1 > STUB => (round(x1 + STUB), round(y1 + (to.1 - y1) * 0.3)),
+        _ => (x2, y2),
+    };
     glyph.push(Shape::Line { x1, y1, x2, y2 }, "hit");
     glyph.push(Shape::Line { x1, y1, x2, y2 }, "shaft");
     match arrow.end {
