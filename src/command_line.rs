@@ -5,7 +5,6 @@
 use crate::engine::observe::Observations;
 use crate::engine::run::{self, Run};
 use crate::engine::script::Setup;
-use crate::engine::world::RunError;
 use crate::scenario::{self, Problem};
 use crate::view::narration;
 use crate::view::scene::Options;
@@ -103,7 +102,7 @@ fn run_scenario(words: &[&str], out: &mut impl Write) -> io::Result<Result<ExitC
     }
     Ok(match &run.error {
         None => Ok(ExitCode::SUCCESS),
-        Some(error) => Err(BadInput(format!("{source}: {}", describe_error(&setup, error)))),
+        Some(error) => Err(BadInput(format!("{source}: {}", error.describe(&setup)))),
     })
 }
 
@@ -157,21 +156,6 @@ fn describe(source: &str, problems: &[Problem]) -> String {
         n => format!(" (and {} more)", n - 1),
     };
     format!("{source}: {first}{more}")
-}
-
-fn describe_error(setup: &Setup, error: &RunError) -> String {
-    let place = |step: u32| {
-        let line = &setup.script[step as usize];
-        format!("line {}, '{}'", line.line, line.text)
-    };
-    match error {
-        RunError::GaveUp { step: Some(step), what } => {
-            format!("{}: gave up waiting for {what}", place(*step))
-        }
-        RunError::GaveUp { step: None, what } => format!("gave up waiting for {what}"),
-        RunError::Impossible { step, why } => format!("{}: {why}", place(*step)),
-        RunError::TooLong => "the run does not come to an end".to_string(),
-    }
 }
 
 /// The story as sentences, and what came of it.

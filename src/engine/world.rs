@@ -22,7 +22,10 @@ use super::sim::trace::EntryId;
 use std::sync::Arc;
 
 /// A run that has not ended after so many events is given up.
-pub const EVENTS_MAX: u64 = 20_000_000;
+pub const EVENTS_MAX: u64 = 3_000_000;
+
+/// A run whose trace has grown to so many entries is given up: it would not fit into a page's memory.
+pub const ENTRIES_MAX: usize = 200_000;
 
 /// One client instance.
 #[derive(Clone, Debug)]
@@ -90,8 +93,30 @@ pub enum RunError {
         /// Why not.
         why: String,
     },
-    /// [`EVENTS_MAX`] events, and no end.
+    /// [`EVENTS_MAX`] events or [`ENTRIES_MAX`] facts, and no end.
     TooLong,
+}
+
+impl RunError {
+    /// What happened, in a sentence that names the place in the text.
+    pub fn describe(&self, setup: &Setup) -> String {
+        let place = |step: u32| {
+            let line = &setup.script[step as usize];
+            format!("line {}, '{}'", line.line, line.text)
+        };
+        match self {
+            RunError::GaveUp { step: Some(step), what } => {
+                format!("{}: gave up waiting for {what}", place(*step))
+            }
+            RunError::GaveUp { step: None, what } => format!("gave up waiting for {what}"),
+            RunError::Impossible { step, why } => format!("{}: {why}", place(*step)),
+            RunError::TooLong => {
+                format!(
+                    "the run was given up: it does not end within {EVENTS_MAX} events and {ENTRIES_MAX} facts"
+                )
+            }
+        }
+    }
 }
 
 /// The whole of a run's state.
@@ -190,7 +215,7 @@ impl World {
                 let key = ChoiceKey { client, api: frame.api, number: frame.number, direction };
                 return Ok(Some(ChoicePoint { key, options: 3 }));
             }
-            if self.events >= EVENTS_MAX {
+            if self.events >= EVENTS_MAX || self.stage.trace.entries().len() >= ENTRIES_MAX {
                 self.failure = Some(RunError::TooLong);
                 continue;
             }

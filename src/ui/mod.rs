@@ -41,6 +41,7 @@ pub fn App() -> impl IntoView {
             problems.iter().map(ToString::to_string).collect::<Vec<_>>()
         })
     });
+    let failure = Memo::new(move |_| lab.figure.with(|figure| figure.failure()));
     let stale = move || lab.outcome.with(|outcome| !outcome.problems.is_empty());
     view! {
         <bar::Bar write_text=write_text />
@@ -55,6 +56,9 @@ pub fn App() -> impl IntoView {
                 </div>
                 <p class="notice" role="status" hidden=move || !stale()>
                     "Kafka refuses these settings. Greyed below: the last run that they allowed."
+                </p>
+                <p class="notice" role="alert" hidden=move || failure.with(String::is_empty)>
+                    {move || failure.get()}
                 </p>
                 <div class:stale=stale>
                     <verdict::Verdict />

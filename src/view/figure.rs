@@ -24,8 +24,7 @@ pub struct Figure {
     pub history: History,
     /// What became of the records.
     pub verdict: Verdict,
-    /// Why the run did not come to its end, if it did not.
-    pub error: Option<RunError>,
+    error: Option<RunError>,
 }
 
 impl Figure {
@@ -50,6 +49,11 @@ impl Figure {
             arenas: &self.stage.arenas,
             index: &self.index,
         }
+    }
+
+    /// Why the run did not come to its end, in a sentence; empty: it did.
+    pub fn failure(&self) -> String {
+        self.error.as_ref().map_or(String::new(), |error| error.describe(&self.stage.setup))
     }
 
     /// How many facts are shown.

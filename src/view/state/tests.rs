@@ -91,58 +91,6 @@ fn a_lost_marker_leaves_its_transaction_open() {
     assert_eq!(replica.open, [(7, 2)]);
 }
 
-/// Prints what a long run costs: `cargo test --release -- --ignored --nocapture a_long_run`.
-#[test]
-#[ignore = "a measurement"]
-fn a_long_run() {
-    use crate::view::narration::lines;
-    use crate::view::scene::{Options, Scene};
-    use crate::view::steps::Steps;
-    let mut run = Run::new("kafka-guarantees 1\ntopic t replicas=B1,B2,B3\nproducer P\nP send r0..r8999\n");
-    run.at(0, P, Event::ClientStarted { application: ApplicationId(0), incarnation: 0 });
-    for n in 0..9000_u32 {
-        let us = u64::from(n) * 900;
-        run.at(us, P, Event::RecordSent { record: r(n), partition: T });
-        let batch = run.batch(&[n]);
-        let message = run.produce(us, b(1), batch);
-        run.at(us + 100, b(1), Event::RequestReceived { message, from: P });
-        run.append(us + 100, b(1), batch, i64::from(n));
-        let appended = Batch { base_offset: i64::from(n), leader_epoch: 0, ..batch };
-        run.fetch(us + 200, b(2), b(1), &[appended], us + 300);
-        run.append(us + 300, b(2), batch, i64::from(n));
-        run.acknowledge(us + 400, b(1), message, i64::from(n));
-        run.at(us + 500, P, Event::ResponseReceived { message, from: b(1) });
-        run.at(us + 500, P, Event::RecordAcknowledged { record: r(n), partition: T, offset: n.into() });
-    }
-    let mut watch = std::time::Instant::now();
-    let mut lap = |what: &str| {
-        println!("{what}: {} us", watch.elapsed().as_micros());
-        watch = std::time::Instant::now();
-    };
-    let run = run.finish();
-    lap("index");
-    let story = run.story();
-    let scene = Scene::build(story, &Options::default());
-    lap("scene");
-    let lines = lines(story, &Options::default());
-    lap("lines");
-    let steps = Steps::new(story, &scene, &lines);
-    lap("steps");
-    let history = History::new(story);
-    lap("history");
-    let states = (0..1000).map(|n| history.at(story, n * 97).count).sum::<usize>();
-    lap("1000 states");
-    let seen = (0..1000).map(|n| scene.visible(f64::from(n), f64::from(n) + 50.0).count()).sum::<usize>();
-    lap("1000 views");
-    println!(
-        "{} entries, {} marks, {} steps, {states}, {seen}",
-        story.entries.len(),
-        scene.marks.len(),
-        steps.list.len()
-    );
-    println!("{} bytes a mark, {} a fact", size_of::<crate::view::timeline::Mark>(), size_of::<Entry>());
-}
-
 #[test]
 fn every_way_to_an_instant_leads_to_the_same_state() {
     let mut run = Run::new("kafka-guarantees 1\ntopic t replicas=B1\nproducer P\nP send r0..r9\n");
