@@ -3,8 +3,10 @@
 use super::observe::{self, Observations};
 use super::script::Setup;
 use super::sim::choice::Schedule;
+use super::sim::hash::StreamHash;
 use super::sim::time::Time;
 use super::world::{ChoiceKey, RunError, World};
+use std::fmt::Write;
 use std::sync::Arc;
 
 /// A run that has ended.
@@ -25,6 +27,22 @@ impl Run {
     /// When the last thing happened.
     pub fn ended_at(&self) -> Time {
         self.world.stage.now
+    }
+
+    /// A hash of the trace: two runs in which the same happened, at the same times and for the same reasons, have
+    /// the same, on every machine.
+    ///
+    /// Each entry counts as Rust's `Debug` writes it. That has integers in decimal, no addresses and nothing of the
+    /// machine's word size, and is as stable as the names of the fields; a change of those changes the hash.
+    pub fn trace_hash(&self) -> u64 {
+        let (mut hash, mut entry_text) = (StreamHash::new(), String::new());
+        for entry in self.world.stage.trace.entries() {
+            entry_text.clear();
+            // Writing into a String does not fail.
+            let _ = write!(entry_text, "{entry:?}");
+            hash.text(&entry_text);
+        }
+        hash.value()
     }
 }
 

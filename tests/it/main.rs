@@ -2,7 +2,9 @@
 //! of the source against its own architecture.
 
 mod architecture;
+mod command_line;
 mod consumer_rules;
+mod golden;
 mod properties;
 mod recordings;
 mod scenario_texts;
