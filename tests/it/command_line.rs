@@ -106,7 +106,8 @@ fn the_trace_has_one_fact_a_line_each_because_of_an_earlier_one() {
     for (place, fact) in facts.iter().enumerate() {
         assert!(fact.starts_with(&format!("{place} ")), "{fact}");
         if let Some((_, cause)) = fact.split_once(" because of ") {
-            let cause = cause.split(':').next().and_then(|cause| cause.parse::<usize>().ok()).expect("a number");
+            let cause =
+                cause.split(':').next().and_then(|cause| cause.parse::<usize>().ok()).expect("a number");
             assert!(cause < place, "{fact}");
         }
     }
@@ -128,7 +129,8 @@ fn a_typo_is_answered_with_its_line_and_word() {
 
 #[test]
 fn what_kafka_refuses_is_answered_in_its_own_words() {
-    let text = "kafka-guarantees 1\ntopic t replicas=B1\nproducer P enable.idempotence=true acks=1\nP send r0\n";
+    let text =
+        "kafka-guarantees 1\ntopic t replicas=B1\nproducer P enable.idempotence=true acks=1\nP send r0\n";
     let output = fed(text, &["run", "-"]);
     let message = refusal(&output);
     let kafka_says = "Must set acks to all in order to use the idempotent producer.";
