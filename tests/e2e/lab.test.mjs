@@ -173,6 +173,17 @@ test('what Kafka refuses is said in its words at the setting, over the last good
     assert.equal(await page.page.locator('.stale').count(), 0);
   }));
 
+test('a refusal goes when its setting does: more requests in flight than an idempotent producer may have', () =>
+  lab.open({ hash: '#v=1&preset=exactly-once' }, async (page) => {
+    const key = 'max.in.flight.requests.per.connection';
+    const headline = await page.headline.innerText();
+    await page.write(key, '6');
+    assert.match((await page.answers(key)).join(), /ConfigException\s+.*must be set to at most 5\. Current value is 6\./);
+    assert.equal(await page.headline.innerText(), headline);
+    await page.write(key, '5');
+    assert.deepEqual(await page.answers(key), []);
+  }));
+
 test('what silently changes is said', () =>
   lab.open({}, async (page) => {
     const field = await page.openText();
@@ -226,6 +237,12 @@ test('by keyboard alone: from mark to mark, the playhead follows', () =>
     assert.equal((await page.place()).step, step);
     await tab.keyboard.press('Home');
     assert.equal((await page.place()).step, 0);
+  }));
+
+test('the Tab key reaches every control', () =>
+  lab.open({}, async (page) => {
+    const missed = await page.controlsThatTabMisses();
+    assert.deepEqual(missed, []);
   }));
 
 test('the narration is in step with the playhead, both ways', () =>

@@ -218,6 +218,28 @@ export class LabPage {
     return this.page.locator('.narration [aria-current="step"]');
   }
 
+  /**
+   * Presses Tab until the focus has gone round, and names the visible controls where it never was. Radio buttons that
+   * belong together count as one, as the arrow keys go from one to the next.
+   */
+  async controlsThatTabMisses() {
+    await this.page.evaluate(() => {
+      const known = [...document.querySelectorAll('a[href], button, select, textarea, summary, input')];
+      window.unreached = new Set(known.filter((control) => control.checkVisibility() && !control.disabled));
+      document.addEventListener('focusin', ({ target }) => {
+        for (const control of window.unreached) {
+          if (control === target || (target.type === 'radio' && control.name === target.name)) window.unreached.delete(control);
+        }
+      });
+    });
+    const most = 2 * (await this.page.evaluate(() => window.unreached.size)) + 20;
+    for (let presses = 0; presses < most; presses++) {
+      await this.page.keyboard.press('Tab');
+      if (await this.page.evaluate(() => window.unreached.size === 0)) break;
+    }
+    return this.page.evaluate(() => [...window.unreached].map((control) => control.outerHTML.slice(0, 120)));
+  }
+
   // ---- text, messages, address ----------------------------------------------------------------
 
   /** What the page says it ignored. */
