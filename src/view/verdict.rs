@@ -4,7 +4,7 @@
 
 use crate::engine::kafka::types::*;
 use crate::engine::ledger::{Answer, Ledger, RecordFate};
-use crate::engine::script::{ClientConfig, Setup, Sink};
+use crate::engine::script::{ClientConfig, Program, Setup, Sink};
 use crate::view::names::Names;
 use crate::view::sentences::capitalised;
 use crate::view::state::{Content, State, Status};
@@ -197,12 +197,17 @@ struct Audience {
     read: PartitionSet,
     /// An application writes to a sink.
     sink: bool,
+    /// A transforming application writes an output for each record: the first one's.
+    first_output: Option<RecordId>,
 }
 
 impl Audience {
     fn new(setup: &Setup) -> Audience {
-        let mut audience = Audience { read: PartitionSet::EMPTY, sink: false };
+        let mut audience = Audience { read: PartitionSet::EMPTY, sink: false, first_output: None };
         for application in &setup.applications {
+            if let Some(Program::Transform { first_output, .. }) = application.program {
+                audience.first_output = Some(first_output);
+            }
             if let ClientConfig::Consumer { topic, sink, .. } = application.client {
                 audience.sink |= sink != Sink::None;
                 if let Some(topic) = setup.topics.get(usize::from(topic.0)) {
@@ -414,12 +419,17 @@ fn story_of(records: &[RecordVerdict], audience: &Audience, names: &Names) -> (S
     let (ending, endings) =
         if audience.sink { (", but takes effect once", ", but take effect once") } else { ("", "") };
     let effective = processed.iter().all(|verdict| verdict.fate.effects == 1);
+    let output_once = |verdict: &&RecordVerdict| {
+        let output = audience.first_output.map(|first| RecordId(first.0 + verdict.record.0));
+        records.iter().any(|other| Some(other.record) == output && other.copies == 1)
+    };
+    let (ending, endings) = match (effective, processed.iter().all(output_once)) {
+        (true, _) => (ending, endings),
+        (false, true) => (", but its output is stored once", ", but their outputs are stored once"),
+        (false, false) => ("", ""),
+    };
     let count = most(&processed, |v| v.fate.processed);
-    add(
-        processed,
-        &format!("is processed {count}{}", if effective { ending } else { "" }),
-        &format!("are processed {count}{}", if effective { endings } else { "" }),
-    );
+    add(processed, &format!("is processed {count}{ending}"), &format!("are processed {count}{endings}"));
     add(with(Anomaly::Skipped), "is stored and never processed", "are stored and never processed");
     add(
         with(Anomaly::Reordered),

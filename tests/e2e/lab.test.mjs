@@ -116,7 +116,7 @@ test('playing goes from step to step and stops at the end', () =>
     assert.ok((await page.place()).step < steps, 'from the end it plays from the start');
     await page.transport('Pause');
     const paused = await page.place();
-    await page.page.waitForTimeout(700);
+    await page.page.getByRole('button', { name: 'Play', exact: true }).waitFor();
     assert.deepEqual(await page.place(), paused);
   }));
 
@@ -140,7 +140,7 @@ test('the address holds the whole scenario; a reload restores it, paused', () =>
     const restored = await page.place();
     assert.equal(restored.at, seen[0].at);
     assert.equal(await page.headline.innerText(), seen[1]);
-    await page.page.waitForTimeout(700);
+    await page.page.getByRole('button', { name: 'Play', exact: true }).waitFor();
     assert.deepEqual(await page.place(), restored, 'it is paused');
   }));
 

@@ -6,6 +6,7 @@ mod command_line;
 mod consumer_rules;
 mod fold;
 mod golden;
+mod presets;
 mod properties;
 mod recordings;
 mod scenario_texts;
