@@ -140,11 +140,15 @@ fn read(source: &str) -> Result<(String, String), BadInput> {
         }
         return Ok(("link".to_string(), link.scenario.to_text()));
     }
-    let text = std::fs::read_to_string(source).map_err(|error| {
-        BadInput(format!(
-            "{source}: {error}; neither a file nor a preset (`kafka-guarantees presets` lists them)"
-        ))
-    })?;
+    let mut text = String::new();
+    std::fs::File::open(source)
+        .and_then(|file| file.take(scenario::limits::TEXT as u64 + 1).read_to_string(&mut text))
+        .map_err(|error| match error.kind() {
+            ErrorKind::NotFound => BadInput(format!(
+                "{source}: neither a file nor a preset (`kafka-guarantees presets` lists them)"
+            )),
+            _ => BadInput(format!("{source}: {error}")),
+        })?;
     let name = std::path::Path::new(source).file_stem().unwrap_or_default().to_string_lossy().into_owned();
     Ok((name, text))
 }

@@ -125,8 +125,13 @@ impl World {
                     | Phase::AbortingTransaction
             )
         });
+        let runs_program = |application: Option<ApplicationId>| {
+            application.is_some_and(|application| self.program_of(application).is_some())
+        };
         let answered = self.clients.iter().all(|client| match &client.kind {
-            ClientKind::Producer(producer) => !client.alive || producer.unsettled() == 0,
+            ClientKind::Producer(producer) => {
+                !client.alive || producer.unsettled() == 0 || !runs_program(client.application)
+            }
             ClientKind::Consumer(_) => true,
         });
         let consuming_idle = (0..self.applications.len()).all(|index| {

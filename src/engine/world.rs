@@ -36,6 +36,8 @@ pub struct Client {
     pub incarnation: u32,
     /// Its process lives.
     pub alive: bool,
+    /// It was closed: every further call throws.
+    pub closed: bool,
     /// Where its records without a key go, by topic.
     pub(crate) sticky: Vec<(TopicId, StickyPartitioner)>,
     /// What it is.

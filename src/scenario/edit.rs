@@ -200,9 +200,19 @@ impl Scenario {
 
     /// Adds a step, written as in a text, at the end.
     pub fn add_step(&mut self, line: &str) -> Result<(), Problem> {
+        if line.contains(['\n', '\r']) {
+            let message = "a step is one line".to_owned();
+            return Err(Problem {
+                line: 0,
+                column: 0,
+                found: line.to_owned(),
+                message,
+                kind: ProblemKind::Text,
+            });
+        }
         let base = self.to_text();
         let place = base.lines().count() as u32 + 1;
-        let reading = read(&format!("{base}{}\n", line.lines().next().unwrap_or_default()));
+        let reading = read(&format!("{base}{line}\n"));
         match reading.problems.into_iter().find(|problem| problem.line == place) {
             Some(problem) => Err(Problem { line: 0, ..problem }),
             None => {

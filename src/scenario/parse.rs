@@ -253,7 +253,8 @@ impl Parse {
             match key {
                 "replicas" if topic.replicas.is_empty() => topic.replicas = words.brokers_in(word, value)?,
                 "partitions" if !has_partitions => {
-                    let greatest = PARTITIONS_MAX as u64;
+                    // Two are the internal topics'.
+                    let greatest = PARTITIONS_MAX as u64 - 2;
                     topic.partitions = words.number_in(word, value, "partitions", 1, greatest)? as u8;
                     has_partitions = true;
                 }

@@ -74,13 +74,17 @@ impl Figure {
 }
 
 /// How many entries are worth showing: up to the last one of interest before the script's end. Behind it clients idle, are
-/// closed, and dead brokers start so that their logs can be read; that changes no verdict.
+/// closed, and dead brokers start so that their logs can be read.
 fn shown(story: Story) -> usize {
     let ended = story.entries.iter().position(|entry| entry.event == Event::ScriptEnded);
     let entries = &story.entries[..ended.unwrap_or(story.entries.len())];
     let options = Options::default();
     let told = |entry: &&Entry| narration::prominence(story, entry, &options) > Prominence::Background;
-    entries.iter().rfind(told).map_or(entries.len(), |last| last.id.0 as usize + 1)
+    // What happens at the instant of the last of them belongs to it.
+    entries
+        .iter()
+        .rfind(told)
+        .map_or(entries.len(), |last| entries.partition_point(|entry| entry.at <= last.at))
 }
 
 /// A figure as it is looked at: what is folded, which lanes there are.

@@ -285,7 +285,12 @@ fn application_list(
             }
             let acknowledged = state.records.iter().filter(|record| record.acknowledged).count();
             let failed = state.records.iter().filter(|record| record.failed).count();
-            facts.push(fact("acknowledged", acknowledged.to_string(), changed));
+            let unasked = state.records.iter().filter(|record| record.unasked).count();
+            if unasked > 0 {
+                facts.push(fact("sent, no answer asked", unasked.to_string(), changed));
+            } else {
+                facts.push(fact("acknowledged", acknowledged.to_string(), changed));
+            }
             if failed > 0 {
                 facts.push(fact("failed", failed.to_string(), changed));
             }

@@ -650,7 +650,10 @@ impl Teller<'_> {
                 let topic = self.story.setup.topics.get(usize::from(topic.0))?;
                 format!("The topic {} now has min.insync.replicas={value}.", topic.name)
             }
-            Event::ScriptEnded => "The script is done; what follows changes no verdict.".to_owned(),
+            Event::ScriptEnded => {
+                "The script is done: clients close, brokers that are down start, and the logs are read."
+                    .to_owned()
+            }
             _ => return None,
         })
     }

@@ -249,6 +249,8 @@ pub struct RecordState {
     pub requests: u32,
     /// The producer was last told that it is stored.
     pub acknowledged: bool,
+    /// It was sent without asking for an answer (`acks=0`).
+    pub unasked: bool,
     /// The producer was last told that it failed.
     pub failed: bool,
     /// How often `poll()` handed it out.

@@ -326,7 +326,8 @@ fn record_text(verdict: &RecordVerdict, audience: &Audience, names: &Names) -> S
     if verdict.has(Anomaly::Reordered) {
         parts.push("behind a record that was sent later".to_owned());
     }
-    if !audience.read.is_empty() && (verdict.copies > 0 || fate.processed > 0) {
+    let read = fate.partition.is_some_and(|partition| audience.read.contains(partition));
+    if read && (verdict.copies > 0 || fate.processed > 0) {
         parts.push(match fate.processed {
             0 => "never processed".to_owned(),
             count => format!("processed {}", times(count)),

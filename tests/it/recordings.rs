@@ -35,6 +35,7 @@ fn names() -> Vec<String> {
         })
         .collect();
     names.sort();
+    assert_eq!(names.len(), 81, "all recorded scenarios are compared");
     names
 }
 

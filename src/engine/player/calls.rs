@@ -1,10 +1,14 @@
 //! What follows when an application's call has ended.
 
 use super::*;
+use crate::engine::kafka::event::Call;
 
 impl World {
     pub(super) fn on_completion(&mut self, completion: Completion) {
-        let Completion { client, call_id, exception, .. } = completion;
+        let Completion { client, call_id, call, exception } = completion;
+        if call == Call::Close {
+            self.clients[usize::from(client.0)].closed = true;
+        }
         if let Some(at) = self.player.callbacks.iter().position(|(call, _)| *call == call_id) {
             let (_, step) = self.player.callbacks.remove(at);
             self.observe_call(client, step, exception);

@@ -305,14 +305,10 @@ impl World {
 
     fn give_up(&mut self, task: u32, condition: Awaited) {
         let step = self.player.tasks[task as usize].step;
-        match condition {
-            // A program that never comes to rest, and steps in the background, do not keep the end waiting.
-            Awaited::Programs => return self.finish_task(task),
-            Awaited::Background => {
-                self.finish_task(task);
-                return self.go_on_ending();
-            }
-            _ => {}
+        // Steps in the background do not keep the end waiting.
+        if condition == Awaited::Background {
+            self.finish_task(task);
+            return self.go_on_ending();
         }
         let topic = |id: TopicId| self.stage.setup.topics[usize::from(id.0)].name.clone();
         let what = match condition {
@@ -325,7 +321,8 @@ impl World {
             Awaited::Replicas(id) => format!("replicas {}", topic(id)),
             Awaited::AllReplicas => "all replicas in sync at the end".to_string(),
             Awaited::Stopped(broker) => format!("the clean stop of {broker}"),
-            Awaited::Background | Awaited::Programs => unreachable!("handled above"),
+            Awaited::Programs => "the programs to come to rest".to_string(),
+            Awaited::Background => unreachable!("handled above"),
         };
         self.fail(RunError::GaveUp { step, what });
     }

@@ -90,6 +90,7 @@ impl World {
             application: Some(application),
             incarnation,
             alive: true,
+            closed: false,
             sticky: Vec::new(),
             kind,
         });
@@ -232,6 +233,24 @@ impl World {
         }
         let client = self.client_of(application);
         let node = Node::Client(client);
+        let harmless = matches!(
+            action,
+            ClientAction::Send { .. }
+                | ClientAction::Process { .. }
+                | ClientAction::Halt
+                | ClientAction::Crash
+                | ClientAction::Pause
+                | ClientAction::Resume
+        );
+        let state = &self.clients[usize::from(client.0)];
+        if !harmless && (!state.alive || state.closed) {
+            // A crashed client makes no calls; on a closed one every call throws.
+            if state.alive {
+                let exception = Some(Exception::new(ExceptionClass::IllegalStateException));
+                self.observe_call(client, index, exception);
+            }
+            return None;
+        }
         let call = self.next_call();
         match action {
             ClientAction::Send { records, partition, topic, size } => {
@@ -566,6 +585,7 @@ impl World {
             application: None,
             incarnation: 1,
             alive: true,
+            closed: false,
             sticky: Vec::new(),
             kind,
         });

@@ -39,6 +39,10 @@ impl State {
             Event::BatchAppended { batch } => self.appended(story, broker, &batch),
             Event::HighWatermarkMoved { partition, to } => {
                 if let Some(replica) = self.replica_mut(broker, partition) {
+                    // Without a transaction the two are one; with one, a fact of its own follows.
+                    if replica.last_stable_offset == replica.high_watermark && replica.open.is_empty() {
+                        replica.last_stable_offset = to;
+                    }
                     replica.high_watermark = to;
                 }
                 self.changed.push(Changed::HighWatermark(broker, partition));
@@ -175,7 +179,9 @@ impl State {
                 (state.acknowledged, state.failed) = (false, false);
             }
             Event::SendThrew { .. } | Event::RecordFailed { .. } => state.failed = true,
-            Event::RecordAcknowledged { .. } => state.acknowledged = true,
+            Event::RecordAcknowledged { offset, .. } => {
+                (state.acknowledged, state.unasked) = (offset >= 0, offset < 0);
+            }
             Event::RecordDelivered { .. } => state.deliveries += 1,
             Event::RecordProcessed { .. } => state.processed += 1,
             Event::SinkWritten { effect: SinkEffect::Inserted | SinkEffect::Called, .. } => {
