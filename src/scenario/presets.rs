@@ -280,7 +280,7 @@ mod tests {
             let old: BTreeSet<_> = lines(origin.text).collect();
             let new: BTreeSet<_> = lines(preset.text).collect();
             assert!(old.difference(&new).count() <= 1, "{}", preset.id);
-            assert!(new.difference(&old).count() <= 5, "{}", preset.id);
+            assert!(new.difference(&old).count() <= 4, "{}", preset.id);
         }
     }
 
