@@ -96,7 +96,10 @@ pub enum RunError {
         why: String,
     },
     /// [`EVENTS_MAX`] events or [`ENTRIES_MAX`] facts, and no end.
-    TooLong,
+    TooLong {
+        /// The step that had not ended: its place in `Setup::script`; none: all steps in order had.
+        step: Option<u32>,
+    },
 }
 
 impl RunError {
@@ -112,10 +115,11 @@ impl RunError {
             }
             RunError::GaveUp { step: None, what } => format!("gave up waiting for {what}"),
             RunError::Impossible { step, why } => format!("{}: {why}", place(*step)),
-            RunError::TooLong => {
-                format!(
+            RunError::TooLong { step } => {
+                let limit = format!(
                     "the run was given up: it does not end within {EVENTS_MAX} events and {ENTRIES_MAX} facts"
-                )
+                );
+                step.map_or(limit.clone(), |step| format!("{}: {limit}", place(step)))
             }
         }
     }
@@ -218,11 +222,11 @@ impl World {
                 return Ok(Some(ChoicePoint { key, options: 3 }));
             }
             if self.events >= EVENTS_MAX || self.stage.trace.entries().len() >= ENTRIES_MAX {
-                self.failure = Some(RunError::TooLong);
+                self.failure = Some(RunError::TooLong { step: self.player.foreground_step() });
                 continue;
             }
             let Some((at, pending)) = self.stage.queue.pop() else {
-                self.failure = Some(RunError::TooLong);
+                self.failure = Some(RunError::TooLong { step: self.player.foreground_step() });
                 continue;
             };
             self.stage.now = at;

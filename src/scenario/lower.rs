@@ -192,6 +192,11 @@ impl Lower<'_> {
                 topic.partitions,
                 &topic.settings,
             );
+            if topics[..INTERNAL_TOPICS].iter().any(|internal| internal.name == topic.name) {
+                let message =
+                    format!("{} is Kafka's own, and always there: expected another name", topic.name);
+                self.problem(topic.line, &topic.name, message);
+            }
             let config = self.built(&topic.name, topic.line, built);
             let first_partition = PartitionId(next as u8);
             topics.push(script::Topic { name: topic.name.clone(), config, first_partition });

@@ -138,6 +138,25 @@ fn what_kafka_refuses_is_answered_in_its_own_words() {
 }
 
 #[test]
+fn a_run_that_is_given_up_names_the_step_that_did_not_end() {
+    let text = "kafka-guarantees 1\ntopic t replicas=B1\nproducer P transactional.id=x\nP init\nP begin\nP pause\n\
+                P commit\nP resume\n";
+    let output = fed(text, &["run", "-"]);
+    let message = error(&output);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(message.contains("line 7, 'P commit'") && message.contains("does not end within"), "{message}");
+}
+
+#[test]
+fn the_names_of_internal_topics_are_taken() {
+    for name in ["__consumer_offsets", "__transaction_state"] {
+        let output = fed(&format!("kafka-guarantees 1\ntopic {name} replicas=B1\n"), &["run", "-"]);
+        let message = refusal(&output);
+        assert!(message.contains("line 2,") && message.contains("Kafka's own"), "{message}");
+    }
+}
+
+#[test]
 fn what_is_not_there_is_refused() {
     let unknown = call(&["run", "at-lest-once"]);
     assert!(refusal(&unknown).contains("at-lest-once"));

@@ -162,6 +162,11 @@ impl Player {
     pub fn is_over(&self) -> bool {
         self.ending == Ending::Over
     }
+
+    /// The step that the steps in order wait for.
+    pub fn foreground_step(&self) -> Option<u32> {
+        self.foreground.and_then(|task| self.tasks[task as usize].step)
+    }
 }
 
 impl World {
