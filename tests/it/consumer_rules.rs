@@ -33,14 +33,14 @@ const ROWS: &[Row] = &[
         verdict: (0, 5),
     },
     Row {
-        rule: "close() commits what was returned, processed or not (C05; PlaintextConsumerCommitTest.testAutoCommitOnClose)",
+        rule: "close() commits what was returned, processed or not (C05; PlaintextConsumerCommitTest.testClassicConsumerAutoCommitOnClose)",
         consumer: "enable.auto.commit=true auto.commit.interval.ms=60000",
         steps: "C poll 10\nC process 3\nC close\nC restart\nC drain",
         calls: &[],
         verdict: (7, 0),
     },
     Row {
-        rule: "close() commits a position that was sought (testAutoCommitOnClose)",
+        rule: "close() commits a position that was sought (testClassicConsumerAutoCommitOnClose)",
         consumer: "enable.auto.commit=true auto.commit.interval.ms=60000 max.poll.records=1",
         steps: "C poll 1\nC seek 6\nC close\nC restart\nC drain",
         calls: &[],
@@ -54,7 +54,7 @@ const ROWS: &[Row] = &[
         verdict: (0, 3),
     },
     Row {
-        rule: "whoever exceeds max.poll.interval.ms leaves, and its commit fails (C09; testCommitOffsetUnknownMemberId)",
+        rule: "whoever exceeds max.poll.interval.ms leaves, and its commit fails (C09; ConsumerCoordinatorTest.testCommitOffsetUnknownMemberId)",
         consumer: "max.poll.interval.ms=6000",
         steps: "C poll 10\nC process 4\nwait 7s\nC process 6\nC commit\nC drain\nC commit",
         calls: &["C commit -> CommitFailedException", "C commit -> ok"],
@@ -152,6 +152,13 @@ const ROWS: &[Row] = &[
         verdict: (0, 0),
     },
     Row {
+        rule: "a rebalance commits a position that was sought (C08; PlaintextConsumerCommitTest.testClassicConsumerAutoCommitOnRebalance)",
+        consumer: "enable.auto.commit=true auto.commit.interval.ms=60000 max.poll.records=1",
+        steps: "consumer D group.id=g\nC poll 1\nC seek 6\nD loop\nwait 1s\nC poll once\nC crash\nwait 4s\nD halt",
+        calls: &[],
+        verdict: (6, 0),
+    },
+    Row {
         rule: "eager rebalancing without a commit: the new owner starts over (C07)",
         consumer: "",
         steps: "consumer A group.id=g\nC poll 10\nC process\nC loop\nA loop\nwait 4s\nC halt\nA halt",
@@ -205,7 +212,9 @@ fn consumers_follow_the_rules() {
     assert!(wrong.is_empty(), "{} of {} rows:\n{}", wrong.len(), ROWS.len(), wrong.join("\n"));
 }
 
-/// kafka-semantics 4.8 (C20) and T31: (settings of the cluster and the consumer, steps, calls, verdict).
+/// kafka-semantics 4.8 (C20) and T31 (TransactionsExpirationTest.testFatalErrorAfterInvalidProducerIdMappingWithTV1,
+/// testFatalErrorAfterInvalidProducerIdMappingWithTV2,
+/// ProducerIdExpirationTest.testTransactionAfterTransactionIdExpiresButProducerIdRemains): (settings of the cluster and the consumer, steps, calls, verdict).
 #[test]
 fn what_is_idle_expires() {
     let rows = [
@@ -233,13 +242,31 @@ fn what_is_idle_expires() {
         (
             "cluster transactional.id.expiration.ms=60000",
             "producer P transactional.id=x",
-            "P init\nP begin\nP send a0\nP commit\nwait 4000s\nP begin\nP send a1\nP commit",
+            "P init\nP begin\nP send a0\nP commit\nwait 4000s\nP begin\nP send a1\nP commit\nP abort\nP crash\nP restart\nP init\nP begin\nP send a2\nP commit",
             vec![
                 "P init -> ok",
                 "P begin -> ok",
                 "P commit -> ok",
                 "P begin -> ok",
                 "P commit -> InvalidPidMappingException",
+                "P abort -> KafkaException (cause InvalidPidMappingException)",
+                "P init -> ok",
+                "P begin -> ok",
+                "P commit -> ok",
+            ],
+            (u64::MAX, u64::MAX),
+        ),
+        (
+            "cluster transactional.id.expiration.ms=60000 transaction.version=1",
+            "producer P transactional.id=x",
+            "P init\nP begin\nP send a0\nP commit\nwait 4000s\nP begin\nP send a1\nP commit\nP abort",
+            vec![
+                "P init -> ok",
+                "P begin -> ok",
+                "P commit -> ok",
+                "P begin -> ok",
+                "P commit -> InvalidPidMappingException",
+                "P abort -> KafkaException (cause InvalidPidMappingException)",
             ],
             (u64::MAX, u64::MAX),
         ),

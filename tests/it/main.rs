@@ -4,8 +4,10 @@
 mod architecture;
 mod command_line;
 mod consumer_rules;
+mod facts;
 mod fold;
 mod golden;
+mod kafka_tests;
 mod presets;
 mod properties;
 mod recordings;

@@ -321,7 +321,7 @@ mod tests {
     use crate::engine::kafka::config::Acks;
     use crate::engine::sim::arena::List;
 
-    /// Conformance row 70 and kafka-semantics 3.7, point 2.
+    /// Row 70 (`AddPartitionsToTxnManagerTest.testAddPartitionsToTxnHandlerErrorHandling`) and kafka-semantics 3.7, point 2.
     #[test]
     fn coordinator_errors_as_the_client_sees_them() {
         use ErrorCode::*;

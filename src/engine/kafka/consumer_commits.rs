@@ -373,3 +373,62 @@ impl ConsumerCoordinator {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::kafka::config::ClusterConfig;
+    use crate::engine::kafka::network_client::NetworkConfig;
+    use crate::engine::kafka::testing;
+    use ErrorCode::{FencedInstanceId, IllegalGeneration, UnknownMemberId};
+    use ExceptionClass::{CommitFailedException, FencedInstanceIdException, RebalanceInProgressException};
+
+    /// ConsumerCoordinatorTest.testCommitOffsetIllegalGenerationShouldResetGenerationId,
+    /// testCommitOffsetIllegalGenerationWithNewGeneration, testCommitOffsetUnknownMemberId,
+    /// testCommitOffsetUnknownMemberIdWithNewGeneration, testCommitOffsetFencedInstanceWithNewGeneration: the answer to
+    /// a commit that was sent for generation 1, while the member is in that one still or joins the next one already.
+    #[test]
+    fn a_refused_commit_says_what_became_of_the_member() {
+        let (stays, moved_on) = (1, 2);
+        let rows = [
+            // (answer, generation by then, exception, generation and member after)
+            (IllegalGeneration, stays, CommitFailedException, -1, Some(MemberId(5))),
+            (UnknownMemberId, stays, CommitFailedException, -1, None),
+            (FencedInstanceId, stays, FencedInstanceIdException, 1, Some(MemberId(5))),
+            (IllegalGeneration, moved_on, RebalanceInProgressException, 2, Some(MemberId(5))),
+            (UnknownMemberId, moved_on, RebalanceInProgressException, 2, Some(MemberId(5))),
+            (FencedInstanceId, moved_on, RebalanceInProgressException, 2, Some(MemberId(5))),
+        ];
+        for (error, generation, exception, generation_after, member_after) in rows {
+            let config = ConsumerConfig::default();
+            let network = NetworkConfig {
+                request_timeout: config.request_timeout,
+                max_in_flight: 100,
+                reconnect_backoff: config.reconnect_backoff,
+                reconnect_backoff_max: config.reconnect_backoff_max,
+                retry_backoff: config.retry_backoff,
+                retry_backoff_max: config.retry_backoff_max,
+                metadata_max_age: config.metadata_max_age,
+            };
+            let setup = testing::setup(ClusterConfig::default());
+            let subscription = [PartitionId(2)].into_iter().collect();
+            let mut coordinator =
+                ConsumerCoordinator::new(GroupId(0), None, subscription, &config, network, &setup);
+            coordinator.generation = generation;
+            coordinator.member = Some(MemberId(5));
+            coordinator.state =
+                if generation == stays { MemberState::Stable } else { MemberState::PreparingRebalance };
+            let mut stage = testing::stage(setup);
+            let answer = Ok(Response::OffsetCommit { error });
+            let result =
+                coordinator.commit_result(answer, 1, &mut stage.out(Node::Client(ClientId(0)), None));
+            let what = format!("{error} in generation {generation}");
+            assert_eq!(result.map_err(|error| error.exception.class), Err(exception), "{what}");
+            assert_eq!(
+                (coordinator.generation, coordinator.member),
+                (generation_after, member_after),
+                "{what}"
+            );
+        }
+    }
+}

@@ -321,7 +321,8 @@ mod tests {
     const COMMIT: BatchKind = BatchKind::Marker { kind: MarkerKind::Commit, coordinator_epoch: 0 };
     const ABORT: BatchKind = BatchKind::Marker { kind: MarkerKind::Abort, coordinator_epoch: 0 };
 
-    /// FetcherTest.testReadCommittedWithCommittedAndAbortedTransactions: eleven offsets of two producers,
+    /// FetcherTest.testReadCommittedWithCommittedAndAbortedTransactions, testReturnCommittedTransactions,
+    /// FetchCollectorTest.testReadCommittedWithAbortedTransaction: eleven offsets of two producers,
     /// aborted list {(2, 2), (1, 6)}.
     #[test]
     fn read_committed_hands_out_committed_records_only() {

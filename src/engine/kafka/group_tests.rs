@@ -250,7 +250,9 @@ fn a_static_member_comes_back_without_a_rebalance() {
     assert_eq!(lab.group.validate_offset_commit(&old_self, false, &mut out), FencedInstanceId);
 }
 
-/// kafka-semantics 4.6; OffsetMetadataManagerTest, generic groups (section 6, row 71).
+/// kafka-semantics 4.6; OffsetMetadataManagerTest: testGenericGroupOffsetCommitWithIllegalGeneration,
+/// testGenericGroupOffsetCommitWhileInCompletingRebalanceState,
+/// testGenericGroupTransactionalOffsetCommitWithIllegalGenerationId.
 #[test]
 fn commits_are_validated() {
     #[derive(Clone, Copy, Debug)]

@@ -199,7 +199,7 @@ mod tests {
     }
 
     /// After the changes, in the order of the log: the committed offset, and whether it is unstable.
-    /// OffsetMetadataManagerTest; kafka-semantics 3.8, 4.4.
+    /// OffsetMetadataManagerTest.testFetchOffsetsWithPendingTransactionalOffsets; kafka-semantics 3.8, 4.4.
     #[test]
     fn offsets_take_effect_in_the_order_of_the_log() {
         use MarkerKind::{Abort, Commit};

@@ -188,18 +188,18 @@ mod tests {
         expected: None,
     };
 
-    /// Conformance row 72 (`PartitionChangeBuilderTest`) and kafka-semantics 2.7, 2.8.
+    /// Row 72 (`PartitionChangeBuilderTest`: each row names its test) and kafka-semantics 2.7, 2.8.
     #[test]
     fn elections() {
         let rows = [
             Row {
-                what: "below min ISR, who leaves stays eligible",
+                what: "testEligibleLeaderReplicas_IsrShrinkBelowMinISR: who leaves stays eligible",
                 target_isr: &[1, 2],
                 expected: Some((Some(1), &[1, 2], &[3, 4], None, false)),
                 ..ROW
             },
             Row {
-                what: "an unclean shutdown takes eligibility",
+                what: "testEligibleLeaderReplicas_RemoveUncleanShutdownReplicasFromElr",
                 isr: &[1],
                 elr: &[2, 3],
                 target_isr: &[1],
@@ -208,7 +208,7 @@ mod tests {
                 ..ROW
             },
             Row {
-                what: "the eligible replica is elected when the ISR goes offline",
+                what: "testEligibleLeaderReplicas_ElrCanBeElected: the ISR goes offline",
                 isr: &[1],
                 elr: &[3],
                 target_isr: &[],
@@ -217,7 +217,7 @@ mod tests {
                 ..ROW
             },
             Row {
-                what: "all offline",
+                what: "testEligibleLeaderReplicas_IsrCanShrinkToZero: all offline",
                 isr: &[1],
                 elr: &[2, 3, 4],
                 target_isr: &[],
@@ -226,7 +226,7 @@ mod tests {
                 ..ROW
             },
             Row {
-                what: "the last known leader, uncleanly",
+                what: "testEligibleLeaderReplicas_ElectLastKnownLeader: uncleanly",
                 leader: None,
                 isr: &[],
                 last_known: Some(1),
@@ -234,7 +234,7 @@ mod tests {
                 ..ROW
             },
             Row {
-                what: "unclean election takes the first that lives",
+                what: "testUncleanLeaderElection: the first that lives",
                 replicas: &[2, 1, 3],
                 leader: Some(3),
                 isr: &[3],
@@ -246,7 +246,7 @@ mod tests {
                 ..ROW
             },
             Row {
-                what: "without it there is no leader, and the last in-sync replica stays",
+                what: "testElectLeader: without it there is no leader, and the last in-sync replica stays",
                 replicas: &[2, 1, 3],
                 leader: Some(3),
                 isr: &[3],

@@ -95,7 +95,7 @@ fn batches_are_retried_one_at_a_time_in_the_order_of_sequences() {
     assert_eq!(lab.answers(), [(0, Ok(0)), (1, Ok(1)), (2, Ok(2))]);
 }
 
-/// Row 48, …WhereFirstFailsFatallyAndSequenceOfFutureBatchesIsAdjusted: the epoch is bumped by the client.
+/// Row 48, testIdempotenceWithMultipleInflightsWhereFirstFailsFatallyAndSequenceOfFutureBatchesIsAdjusted: the epoch is bumped by the client.
 #[test]
 fn sequences_start_again_under_a_new_epoch_after_a_definite_failure() {
     let mut lab = idempotent();
@@ -135,6 +135,30 @@ fn answers_may_come_in_any_order() {
     assert_eq!(lab.waiting(), [(1, 0, 1)]);
     lab.produced(ErrorCode::None, 1);
     assert_eq!(lab.answers(), [(0, Ok(0)), (1, Ok(1))]);
+}
+
+/// Row 50, SenderTest.testCorrectHandlingOfOutOfOrderResponsesWhenSecondSucceeds: the second batch is acknowledged before
+/// the first; the first one's success does not turn the last acknowledged sequence back.
+#[test]
+fn the_second_batch_may_succeed_first() {
+    let mut lab = idempotent();
+    lab.connect_second_broker();
+    lab.send(0..1);
+    lab.new_leader(2, 1);
+    lab.learn();
+    lab.send(1..2);
+    lab.produced_nth(1, ErrorCode::None, 1);
+    lab.produced(ErrorCode::RequestTimedOut, -1);
+    lab.pass(BACKOFF);
+    assert_eq!(lab.waiting(), [(0, 0, 0)]);
+    lab.produced(ErrorCode::None, 0);
+    assert_eq!(lab.answers(), [(1, Ok(1)), (0, Ok(0))]);
+    // Sequence 2 is still the next one: a gap there, and only there, bumps the epoch.
+    lab.send(2..3);
+    assert_eq!(lab.waiting(), [(2, 0, 2)]);
+    lab.produced(OutOfOrderSequenceNumber, -1);
+    lab.pass(BACKOFF);
+    assert_eq!(lab.waiting(), [(2, 1, 0)]);
 }
 
 /// Row P32, the cold producer id: the first batch is out of order for ever, and nothing overtakes it.
@@ -184,7 +208,8 @@ fn the_epoch_bump_renumbers_what_is_in_flight() {
     assert_eq!(lab.waiting(), [(0, 1, 0)]);
 }
 
-/// Row 52, testExpiryOfFirstBatchShould(Not)CauseEpochBumpIfFutureBatches(Fail|Succeed); kafka-semantics 1.6.
+/// Row 52, testExpiryOfFirstBatchShouldCauseEpochBumpIfFutureBatchesFail,
+/// testExpiryOfFirstBatchShouldNotCauseEpochBumpIfFutureBatchesSucceed; kafka-semantics 1.6.
 #[test]
 fn an_expired_batch_holds_new_ones_until_its_fate_is_known() {
     for (answer, next) in [(OutOfOrderSequenceNumber, (1, 1, 0)), (ErrorCode::None, (2, 0, 2))] {
@@ -214,7 +239,9 @@ fn an_expired_batch_holds_new_ones_until_its_fate_is_known() {
     }
 }
 
-/// Row 53, testExpiryOfAllSentBatchesShouldCauseUnresolvedSequences, …UnsentBatches…: only what was in flight before
+/// Row 53, testExpiryOfAllSentBatchesShouldCauseUnresolvedSequences,
+/// testExpiryOfUnsentBatchesShouldNotCauseUnresolvedSequences; row 58,
+/// testBumpEpochAfterTimeoutWithoutPendingInflightRequests: only what was in flight before
 /// makes the epoch rise.
 #[test]
 fn only_what_was_sent_before_is_suspected() {
@@ -295,7 +322,7 @@ fn retries_back_off_exponentially() {
     }
 }
 
-/// Row 57, …LeaderChange (KIP-951): no back-off under a new leader.
+/// Row 57, testExponentialRetryBackoffLeaderChange (KIP-951): no back-off under a new leader.
 #[test]
 fn a_new_leader_ends_the_back_off() {
     let mut lab = Lab::new(plain(), setup());

@@ -279,7 +279,7 @@ mod tests {
         KnownLeader { leader: Some(BrokerId(1)), leader_epoch }
     }
 
-    /// SubscriptionStateTest.testTruncationDetectionWithResetPolicy, ..WithoutResetPolicy, and what follows
+    /// SubscriptionStateTest.testTruncationDetectionWithResetPolicy, testTruncationDetectionWithoutResetPolicy, and what follows
     /// from an undefined answer and from an end offset that is not below the position.
     #[test]
     fn truncation_is_noticed() {

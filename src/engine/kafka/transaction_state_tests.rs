@@ -73,7 +73,7 @@ fn init_producer_id_follows_the_table() {
     }
 }
 
-/// TransactionCoordinatorTest.testInitProducerIdWithCurrentEpochProvided, .._StaleCurrentEpochProvided.
+/// TransactionCoordinatorTest.testInitProducerIdWithCurrentEpochProvided, testInitProducerIdStaleCurrentEpochProvided.
 #[test]
 fn a_repeated_init_with_the_same_expected_epoch_does_not_bump_twice() {
     let mut id = id(Empty);
@@ -109,7 +109,7 @@ fn init_aborts_an_ongoing_transaction() {
     }
 }
 
-/// TransactionCoordinatorTest.shouldNotRepeatedlyBumpEpoch...
+/// TransactionCoordinatorTest.shouldNotRepeatedlyBumpEpochDueToInitPidDuringOngoingTxnIfAppendToLogFails.
 #[test]
 fn a_failed_fence_bumps_only_once() {
     for version in [1, 2] {
@@ -122,7 +122,10 @@ fn a_failed_fence_bumps_only_once() {
     }
 }
 
-/// kafka-semantics 3.3, EndTxn TV0/TV1; TransactionCoordinatorTest, V1 tests.
+/// kafka-semantics 3.3, EndTxn TV0/TV1; TransactionCoordinatorTest: testEndTxnWhenStatusIsCompleteCommitAndResultIsCommitInV1,
+/// shouldReplyWithProducerFencedOnEndTxnWhenEpochIsNotSameAsTransaction,
+/// shouldReturnConcurrentTransactionsOnEndTxnRequestWhenStatusIsPrepareCommit,
+/// shouldReturnInvalidTxnRequestOnEndTxnRequestWhenStatusIsPrepareAbort.
 #[test]
 fn end_txn_version_1_follows_the_table() {
     let rows = [
@@ -160,7 +163,11 @@ fn end_txn_version_1_follows_the_table() {
     }
 }
 
-/// kafka-semantics 3.3, EndTxn TV2; TransactionCoordinatorTest, V2 tests (rows 60 to 66).
+/// kafka-semantics 3.3, EndTxn TV2; TransactionCoordinatorTest: testEndTxnWhenStatusIsCompleteCommitAndResultIsCommitInV2,
+/// shouldReturnOkOnEndTxnWhenStatusIsCompleteAbortAndResultIsAbortInV2,
+/// testEndTxnRequestWhenStatusIsCompleteCommitAndResultIsAbortInV2, shouldReturnInvalidEpochOnEndTxnWhenEpochIsLarger,
+/// shouldReturnInvalidEpochOnEndTxnWhenEpochIsSmaller, shouldReturnConcurrentTransactionsOnEndTxnRequestWhenStatusIsPrepareCommit,
+/// shouldReturnInvalidTxnRequestOnEndTxnRequestWhenStatusIsPrepareAbort.
 #[test]
 fn end_txn_version_2_follows_the_table() {
     // Columns: the epoch of a retry (9), the current epoch (10).
@@ -200,7 +207,7 @@ fn end_txn_version_2_follows_the_table() {
 }
 
 /// TransactionCoordinatorTest.shouldReturnOkOnEndTxnV2IfEndTxnV2RetryEpochOverflow,
-/// shouldGenerateNewProducerIdIfEpochsExhaustedV2.
+/// shouldGenerateNewProducerIdIfEpochsExhaustedV2; TransactionsTest.testRecoveryFromEpochOverflow.
 #[test]
 fn an_exhausted_epoch_gives_a_fresh_producer_id() {
     let mut id = id(Ongoing);

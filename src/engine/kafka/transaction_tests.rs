@@ -91,7 +91,8 @@ fn an_empty_transaction_sends_nothing() {
     }
 }
 
-/// Row 59, testEpochUpdateAfterBumpFromEndTxnResponseInV2 and …AfterOverflow…; recording txn-commit.
+/// Row 59, testEpochUpdateAfterBumpFromEndTxnResponseInV2 and
+/// testProducerIdAndEpochUpdateAfterOverflowFromEndTxnResponseInV2; recording txn-commit.
 #[test]
 fn the_answer_to_end_txn_brings_the_next_epoch() {
     for (producer_id, producer_epoch) in [(7, 1), (8, 0)] {
@@ -112,7 +113,7 @@ fn the_answer_to_end_txn_brings_the_next_epoch() {
 }
 
 /// How a failed batch and a failed EndTxn are taken: (what fails, what commit throws, whether abort helps).
-/// kafka-semantics 3.5; rows T03, T04, T06, T36; row 58, testDisallowCommitOnProduceFailure,
+/// kafka-semantics 3.5; rows T03, T04, T06, T36; row 58, TransactionManagerTest.testDisallowCommitOnProduceFailure,
 /// testInvalidProducerEpochFromProduce; recordings txn-timeout-then-send, zombie-fenced, zombie-fenced-at-commit.
 #[test]
 fn errors_are_abortable_or_fatal() {
@@ -180,6 +181,29 @@ fn an_expired_batch_forbids_to_commit() {
         assert_eq!(last(&lab), (Call::CommitTransaction, thrown));
         assert_eq!((state(&lab), lab.count(Api::EndTxn)), (State::AbortableError, 0));
     }
+}
+
+/// Row 56, SenderTest.testTransactionalSplitBatchAndSend: the parts keep the sequences, and the transaction commits.
+#[test]
+fn a_transactional_batch_that_is_too_large_is_split() {
+    let mut lab = Lab::with(
+        ProducerConfig { batch_size: 16_384, linger: Span::ZERO, ..config() },
+        testing::setup(ClusterConfig::default()),
+    );
+    lab.call(ProducerCall::Init);
+    lab.pass(Span::millis(200));
+    lab.call(ProducerCall::Begin);
+    lab.send(0..2);
+    assert_eq!(lab.batches().iter().map(|batch| batch.records.len()).collect::<Vec<_>>(), [2]);
+    lab.produced(ErrorCode::MessageTooLarge, -1);
+    for record in 0..2 {
+        assert_eq!(lab.waiting(), [(record, 0, record as i32)]);
+        lab.produced(ErrorCode::None, i64::from(record));
+    }
+    assert_eq!(lab.answers(), [(0, Ok(0)), (1, Ok(1))]);
+    lab.call(ProducerCall::Commit);
+    lab.answer(end_txn(ErrorCode::None, 7, 1));
+    assert_eq!(last(&lab), (Call::CommitTransaction, None));
 }
 
 /// Row T09 and row 59, testRetryCommitTransactionAfterTimeout: only the same call may be repeated.

@@ -5,7 +5,7 @@ use super::*;
 use crate::engine::kafka::config::{Acks, ClusterConfig};
 use crate::engine::kafka::controller::Controller;
 use crate::engine::kafka::event::ConnectionEnd;
-use crate::engine::kafka::message::{FetchPartition, MarkerEntry, ProducedPartition};
+use crate::engine::kafka::message::{FetchPartition, ListOffsetsAt, MarkerEntry, ProducedPartition};
 use crate::engine::kafka::network::Purpose;
 use crate::engine::kafka::out::{Pending, Stage, What};
 use crate::engine::kafka::record::{Batch, BatchKind, MarkerKind, Payload};
@@ -280,13 +280,8 @@ impl Cluster {
         self.controller.image().partition(T).leader
     }
 
-    fn latest(&mut self, id: BrokerId) -> (ErrorCode, Offset) {
-        match self.brokers[id.index()].replicas.list_offsets(
-            T,
-            -1,
-            IsolationLevel::ReadUncommitted,
-            crate::engine::kafka::message::ListOffsetsAt::Latest,
-        ) {
+    fn offset_at(&mut self, id: BrokerId, at: ListOffsetsAt) -> (ErrorCode, Offset) {
+        match self.brokers[id.index()].replicas.list_offsets(T, -1, IsolationLevel::ReadUncommitted, at) {
             Response::ListOffsets { error, offset, .. } => (error, offset),
             other => panic!("{other:?}"),
         }
@@ -375,7 +370,7 @@ fn controlled_shutdown() {
     assert_eq!(cluster.records(B1), [0, 1]);
 }
 
-/// Rows 30, P53, P24: a silent follower leaves the ISR 3 to 4.5 s after it was last caught up; until the
+/// Row 30 (`PartitionTest.testMaybeShrinkIsr`), P53, P24: a silent follower leaves the ISR 3 to 4.5 s after it was last caught up; until the
 /// controller confirms it, acks=all waits.
 #[test]
 fn silent_followers_leave_the_isr() {
@@ -441,7 +436,7 @@ fn the_isr_shrinks_while_a_request_waits() {
     assert_eq!((cluster.records(B1), cluster.high_watermark(B1)), (vec![0], 0));
 }
 
-/// Row 42: leadership moves while acks=all waits.
+/// Row 42 (`ReplicaManagerTest.testDeltaToFollowerCompletesProduce`): leadership moves while acks=all waits.
 #[test]
 fn leader_change_ends_the_wait() {
     let mut cluster = Cluster::new(cluster_config(), 2);
@@ -461,7 +456,7 @@ fn leader_change_ends_the_wait() {
     }
 }
 
-/// Row 34, P55, KIP-207: a new leader does not know the end until its followers have fetched.
+/// Row 34 (`PartitionTest.testMonotonicOffsetsAfterLeaderChange`), P55, KIP-207: a new leader does not know the end until its followers have fetched.
 #[test]
 fn a_new_leader_does_not_know_the_end_at_once() {
     let mut cluster = Cluster::new(cluster_config(), 2);
@@ -470,10 +465,16 @@ fn a_new_leader_does_not_know_the_end_at_once() {
     cluster.pause(B3);
     cluster.controller.move_leader(T, B2, &mut cluster.stage.out(Node::Controller, None));
     cluster.run(Span::millis(5));
-    assert_eq!(cluster.latest(B2), (ErrorCode::OffsetNotAvailable, -1));
+    assert_eq!(cluster.offset_at(B2, ListOffsetsAt::Latest), (ErrorCode::OffsetNotAvailable, -1));
+    assert_eq!(cluster.offset_at(B2, ListOffsetsAt::Earliest), (ErrorCode::None, 0));
+    assert_eq!(
+        cluster.offset_at(B2, ListOffsetsAt::LogEnd),
+        (ErrorCode::None, 1),
+        "a follower reads to the end"
+    );
     cluster.resume(B3);
     cluster.run(Span::seconds(1));
-    assert_eq!(cluster.latest(B2), (ErrorCode::None, 1));
+    assert_eq!(cluster.offset_at(B2, ListOffsetsAt::Latest), (ErrorCode::None, 1));
 }
 
 /// P13: an unclean election loses what the other replica did not have.
@@ -696,8 +697,9 @@ fn marker(cluster: &mut Cluster, kind: MarkerKind, coordinator_epoch: i32) -> Op
     }
 }
 
-/// Rows 38, 43, T14, T32 and mistake 13: the last stable offset waits for the replicated marker, and markers for
-/// the ISR. (Verification is off, as in T15: there is no coordinator here.)
+/// Row 38 (`ReplicaManagerTest.testReadCommittedFetchLimitedAtLSO`), row 43
+/// (`testDelayedFetchIncludesAbortedTransactions`), T14, T32 and mistake 13: the last stable offset waits for the
+/// replicated marker, and markers for the ISR. (Verification is off, as in T15: there is no coordinator here.)
 #[test]
 fn markers() {
     let config = ClusterConfig {
@@ -711,6 +713,25 @@ fn markers() {
     cluster.run(Span::millis(50));
     assert_eq!(cluster.produce_answer(request_id), Some(Ok(0)));
     assert_eq!(stable(&mut cluster), (0, 0, 0), "row 38: replicated, but undecided");
+    let long_poll = |cluster: &mut Cluster, max_wait| {
+        let Request::Fetch { replica, isolation_level, partitions, .. } = read_committed(0)(cluster) else {
+            unreachable!("it is a fetch")
+        };
+        cluster.send(B1, Request::Fetch { replica, isolation_level, max_wait, partitions })
+    };
+    let fetched = |cluster: &Cluster, request_id| match cluster.answer(request_id) {
+        Some(Response::Fetch { partitions }) => cluster.stage.arenas.fetched[partitions][0],
+        other => panic!("{other:?}"),
+    };
+    let timed_out = long_poll(&mut cluster, Span::millis(100));
+    cluster.run(Span::millis(120));
+    let answer = fetched(&cluster, timed_out);
+    assert_eq!(
+        (answer.batches.len(), answer.last_stable_offset),
+        (0, 0),
+        "row 38: nothing after the wait either"
+    );
+    let waiting = long_poll(&mut cluster, Span::seconds(60));
     cluster.kill(B2);
     cluster.kill(B3);
     cluster.run(Span::seconds(3));
@@ -721,10 +742,141 @@ fn markers() {
     cluster.run(Span::seconds(3));
     assert_eq!(marker(&mut cluster, MarkerKind::Abort, 5), Some(vec![]));
     assert_eq!(stable(&mut cluster), (2, 2, 1), "the reader is told whose records to skip");
+    let answer = fetched(&cluster, waiting);
+    assert_eq!((answer.batches.len(), answer.aborted.len()), (2, 1), "row 43: so is one who waited");
     let fenced = Some(vec![ErrorCode::TransactionCoordinatorFenced]);
     assert_eq!(marker(&mut cluster, MarkerKind::Commit, 4), fenced, "T14");
     assert_eq!(marker(&mut cluster, MarkerKind::Abort, 5), Some(vec![]), "T13: a second copy is harmless");
     assert_eq!(stable(&mut cluster), (3, 3, 1));
+}
+
+/// Row 39 (`ReplicaManagerTest.testReceiveOutOfOrderSequenceExceptionWithLogStartOffset`): a gap is answered with
+/// OUT_OF_ORDER_SEQUENCE_NUMBER, and nothing is written.
+#[test]
+fn a_gap_in_the_sequences_is_refused() {
+    let mut cluster = Cluster::new(cluster_config(), 2);
+    for (sequence, expected) in
+        [(0, Ok(0)), (1, Ok(1)), (2, Ok(2)), (13, Err(ErrorCode::OutOfOrderSequenceNumber)), (3, Ok(3))]
+    {
+        let batch = Batch {
+            producer_id: 7,
+            producer_epoch: 0,
+            base_sequence: sequence,
+            ..cluster.batch(sequence as u32)
+        };
+        let batches = cluster.stage.arenas.batches.list([batch]);
+        let Request::Produce { acks, timeout, transactional_id, transaction_version, .. } =
+            cluster.produce_request(0, Acks::All)
+        else {
+            unreachable!("it is a Produce request")
+        };
+        let request = Request::Produce { acks, timeout, transactional_id, transaction_version, batches };
+        let request_id = cluster.send(B1, request);
+        cluster.run(Span::millis(20));
+        assert_eq!(cluster.produce_answer(request_id), Some(expected), "sequence {sequence}");
+    }
+    assert_eq!(cluster.records(B1), [0, 1, 2, 3]);
+}
+
+/// Row 43 (`ReplicaManagerTest.testTransactionAddPartitionRetry`): while the markers of the last transaction are still
+/// being written, the leader asks the coordinator again, every 20 ms; after 100 ms its client is told
+/// CONCURRENT_TRANSACTIONS.
+#[test]
+fn the_leader_asks_again_while_markers_are_written() {
+    for (recovers, expected, asked) in
+        [(true, Ok(2), 2..=5), (false, Err(ErrorCode::ConcurrentTransactions), 5..=6)]
+    {
+        let mut cluster = Cluster::new(cluster_config(), 1);
+        let coordinator =
+            cluster.controller.image().partition(PartitionId::TRANSACTION_STATE).leader.unwrap();
+        let x = TransactionalId(0);
+        let begin = cluster.send(
+            coordinator,
+            Request::InitProducerId {
+                transactional_id: Some(x),
+                transaction_timeout: Span::seconds(60),
+                expected: None,
+            },
+        );
+        cluster.run(Span::millis(50));
+        let Some(Response::InitProducerId { error: ErrorCode::None, producer_id, producer_epoch }) =
+            cluster.answer(begin)
+        else {
+            panic!("{:?}", cluster.answer(begin))
+        };
+        let write = |cluster: &mut Cluster, record, producer_epoch| {
+            let batch = Batch {
+                producer_id,
+                producer_epoch,
+                base_sequence: 0,
+                kind: BatchKind::Transactional,
+                ..cluster.batch(record)
+            };
+            let request = Request::Produce {
+                acks: Acks::Leader,
+                timeout: Span::millis(1500),
+                transactional_id: Some(x),
+                transaction_version: 2,
+                batches: cluster.stage.arenas.batches.list([batch]),
+            };
+            cluster.send(B1, request)
+        };
+        let first = write(&mut cluster, 0, producer_epoch);
+        cluster.run(Span::millis(50));
+        assert_eq!(cluster.produce_answer(first), Some(Ok(0)));
+        // Without its followers' fetches the marker stays above the high watermark.
+        let links = [B2, B3].map(|follower| crate::engine::kafka::network::Link {
+            ends: crate::engine::kafka::network::LinkEnds::Replication { follower, leader: B1 },
+            client: None,
+        });
+        let held = cluster.stage.network.held_links.len();
+        if coordinator == B1 {
+            // The transaction's own log must go on being replicated.
+            cluster.controller.move_leader(
+                PartitionId::TRANSACTION_STATE,
+                B2,
+                &mut cluster.stage.out(Node::Controller, None),
+            );
+            cluster.run(Span::millis(300));
+        }
+        let coordinator =
+            cluster.controller.image().partition(PartitionId::TRANSACTION_STATE).leader.unwrap();
+        cluster.stage.network.held_links.extend(links);
+        let end = cluster.send(
+            coordinator,
+            Request::EndTxn {
+                transactional_id: x,
+                producer_id,
+                producer_epoch,
+                committed: true,
+                transaction_version: 2,
+            },
+        );
+        cluster.run(Span::millis(20));
+        assert!(
+            matches!(cluster.answer(end), Some(Response::EndTxn { error: ErrorCode::None, .. })),
+            "{:?}",
+            cluster.answer(end)
+        );
+        let second = write(&mut cluster, 1, producer_epoch + 1);
+        cluster.run(Span::millis(30));
+        assert_eq!(cluster.produce_answer(second), None, "it asks again");
+        if recovers {
+            cluster.stage.network.held_links.truncate(held);
+            cluster.stage.recheck();
+        }
+        cluster.run(Span::millis(120));
+        assert_eq!(cluster.produce_answer(second), Some(expected));
+        let questions = cluster.stage.trace.entries().iter().filter(|entry| {
+            matches!(
+                entry.event,
+                Event::RequestSent { request: Request::AddPartitionsToTxn { producer_epoch: epoch, .. }, .. }
+                    if epoch == producer_epoch + 1
+            )
+        });
+        let count = questions.count();
+        assert!(asked.contains(&count), "asked {count} times");
+    }
 }
 
 /// kafka-semantics 3.7, point 2: while its coordinator can't be asked, a transactional batch is refused with an

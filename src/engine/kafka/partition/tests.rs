@@ -68,6 +68,7 @@ impl Lab {
     }
 }
 
+/// PartitionTest.testHighWatermarkAdvanceShouldNotAdvanceWhenUnderMinISR.
 #[test]
 fn row_29_high_watermark_waits_for_min_isr() {
     let mut lab = Lab::new(3, &[LEADER, F1]);
@@ -79,6 +80,7 @@ fn row_29_high_watermark_waits_for_min_isr() {
     assert_eq!(lab.high_watermark(), 10);
 }
 
+/// PartitionTest.testMaybeShrinkIsr.
 #[test]
 fn row_30_shrink_counts_once_it_is_confirmed() {
     let mut lab = Lab::new(1, &[LEADER, F1, F2]);
@@ -94,6 +96,7 @@ fn row_30_shrink_counts_once_it_is_confirmed() {
     assert_eq!((lab.partition.isr.to_string().as_str(), lab.high_watermark()), ("B1,B2", 10));
 }
 
+/// PartitionTest.testShouldNotShrinkIsrIfPreviousFetchIsCaughtUp.
 #[test]
 fn row_31_caught_up_to_what_the_previous_fetch_saw() {
     let mut lab = Lab::new(1, &[LEADER, F1]);
@@ -112,6 +115,7 @@ fn row_31_caught_up_to_what_the_previous_fetch_saw() {
     assert!(lab.partition.propose_shrink(first_fetch + LAG + Span::micros(1), LAG));
 }
 
+/// PartitionTest.testIsrExpansion.
 #[test]
 fn row_32_expansion() {
     let mut lab = Lab::new(1, &[LEADER]);
@@ -126,6 +130,7 @@ fn row_32_expansion() {
     assert_eq!(lab.partition.isr.to_string(), "B1,B2");
 }
 
+/// PartitionTest.testFollowerDoesNotJoinISRUntilCaughtUpToOffsetWithinCurrentLeaderEpoch.
 #[test]
 fn row_33_followers_reach_the_leaders_epoch_first() {
     let mut lab = Lab::new(2, &[LEADER, F1]);
@@ -139,6 +144,7 @@ fn row_33_followers_reach_the_leaders_epoch_first() {
     assert!(lab.fetch(F2, 5));
 }
 
+/// PartitionTest.testAlterIsrLeaderAndIsrRace.
 #[test]
 fn row_36_new_metadata_ends_a_proposal() {
     let mut lab = Lab::new(1, &[LEADER]);
@@ -151,6 +157,8 @@ fn row_36_new_metadata_ends_a_proposal() {
     assert!(!lab.partition.make_follower(&lab.image), "the same metadata twice");
 }
 
+/// PartitionTest.testIsrNotExpandedIfReplicaIsFencedOrShutdown,
+/// testHighWatermarkIncreasesWithFencedOrShutdownFollower.
 #[test]
 fn row_37_ineligible_followers_neither_join_nor_hold_back() {
     let fenced: fn(&mut ClusterImage) = |image| image.brokers[F2.index()].fenced = true;

@@ -139,6 +139,8 @@ fn one_producer() {
             &[T(0, 0, 1, Ok(0)), C(0, 1, 1, Err(InvalidTxnState))],
         ),
         ("10 testOldEpochForControlRecord", 1, &[T(5, 0, 1, Ok(0)), Abort(3, fenced), Abort(5, Ok(1))]),
+        // Until 4.1 version 2 is no stricter; from 4.2 on (KIP-1228) it refuses epoch 5.
+        ("10 testOldEpochForControlRecord", 2, &[T(5, 0, 1, Ok(0)), Abort(3, fenced), Abort(5, Ok(1))]),
         (
             "12 testIdempotentTransactionMarkerRetryTV2",
             2,
@@ -179,6 +181,11 @@ fn one_producer() {
             1,
             &[T(5, 0, 1, Ok(0)), Commit(4, fenced), Commit(5, Ok(1))],
         ),
+        (
+            "24 testEndTxnWithFencedProducerEpoch",
+            2,
+            &[T(5, 0, 1, Ok(0)), Commit(4, fenced), Commit(5, Ok(1))],
+        ),
         ("26 testOldProducerEpoch", 1, &[C(1, 0, 1, Ok(0)), C(0, 0, 1, fenced)]),
         (
             "2.3 size check comes first, no offset is used",
@@ -201,6 +208,39 @@ fn one_producer() {
     }
 }
 
+/// Row 1 (`testBasicIdMapping`): duplicates are found by the log. To the producer's state a sequence that comes again
+/// is out of order.
+#[test]
+fn a_repeated_sequence_is_out_of_order_to_the_producer_state() {
+    let mut lab = Lab::new();
+    lab.c(P, 0, 0, 1).unwrap();
+    lab.c(P, 0, 1, 1).unwrap();
+    let again = lab.batch(BatchKind::Plain, P, 0, 1, 1);
+    let guard = VerificationGuard::SENTINEL;
+    let validated = lab.log.producers().validate(&again, Origin::Client, guard, true);
+    assert_eq!(validated, Err(OutOfOrderSequenceNumber));
+    assert_eq!(lab.append(again, Origin::Client, guard), Ok(1), "and the log answers with its offset");
+}
+
+/// Row 4 (`testControlRecordBumpsProducerEpoch`) and row 12 (`testIdempotentTransactionMarkerRetryTV2`): what a marker
+/// leaves of its producer; a second copy of it changes nothing.
+#[test]
+fn a_marker_raises_the_epoch_and_clears_the_sequences() {
+    let mut lab = Lab { transaction_version: 2, ..Lab::new() };
+    lab.t(P, 0, 0, 1).unwrap();
+    let open = lab.log.producers().get(P).unwrap();
+    assert_eq!((open.producer_epoch, open.last_sequence()), (0, 0));
+    assert_eq!(open.current_transaction_first_offset, Some(0));
+    for offset in [1, 2] {
+        assert_eq!(lab.abort(P, 1), Ok(offset));
+        let ended = lab.log.producers().get(P).unwrap();
+        assert_eq!((ended.producer_epoch, ended.last_sequence()), (1, -1));
+        assert_eq!(ended.current_transaction_first_offset, None);
+        assert_eq!(lab.log.aborted_transactions().len(), 1, "one transaction was aborted");
+    }
+    assert_eq!(lab.c(P, 1, 0, 1), Ok(3));
+}
+
 /// Row 1 (sequence repeated beyond what is remembered) and kafka-semantics 2.3: a replay with other
 /// boundaries, or older than five batches, is no duplicate.
 #[test]
@@ -215,7 +255,8 @@ fn duplicates_have_limits() {
     assert_eq!(lab.log.log_end_offset(), 6);
 }
 
-/// Rows 7, 8, 9.
+/// Rows 7 (`testPidExpirationTimeout`), 8 (`testProducersWithOngoingTransactionsDontExpire`), 9
+/// (`testRemoveExpiredPidsOnReload`).
 #[test]
 fn expiry() {
     let mut lab = Lab::new();
@@ -238,7 +279,7 @@ fn expiry() {
     assert_eq!(lab.log.producers().get(P).unwrap().batches().len(), 1, "row 9: forgotten at the reload");
 }
 
-/// Rows 11, 23.
+/// Rows 11 (`testCoordinatorFencing`), 23 (`testZombieCoordinatorFenced`).
 #[test]
 fn coordinators_are_fenced() {
     let mut lab = Lab::new();
@@ -249,7 +290,8 @@ fn coordinators_are_fenced() {
     }
 }
 
-/// Rows 13, 25: what a follower takes over is not checked.
+/// Rows 13 (`testAcceptAppendWithSequenceGapsOnReplica`), 25 (`testDuplicateAppendToFollower`,
+/// `testMultipleProducersWithDuplicatesInSingleAppend`): what a follower takes over is not checked.
 #[test]
 fn followers_check_nothing() {
     let mut lab = Lab::new();
@@ -264,11 +306,22 @@ fn followers_check_nothing() {
     assert_eq!(lab.log.producers().get(P).unwrap().last_sequence(), 0);
     lab.log.append_as_follower(gap, lab.now);
     assert_eq!(lab.log.producers().get(P).unwrap().last_sequence(), 3);
-    // As leader it recognises what it followed (`testDuplicateAppendToFollower`).
+    // The same batch once more, and another producer's: all is taken.
+    for (id, sequence) in [(P, 3), (9, 5), (9, 5)] {
+        let mut repeated = lab.batch(BatchKind::Plain, id, 0, sequence, 1);
+        repeated.base_offset = lab.log.log_end_offset();
+        repeated.leader_epoch = 0;
+        lab.log.append_as_follower(repeated, lab.now);
+    }
+    assert_eq!(lab.log.log_end_offset(), 5);
+    // As leader it recognises what it followed.
     assert_eq!(lab.c(P, 0, 3, 1), Ok(1));
 }
 
-/// Rows 16, 40: a batch above the lowest sequence that is being verified waits its turn.
+/// Rows 16 (`testThrowOutOfOrderSequenceWithVerificationSequenceCheck`), 40
+/// (`testTransactionVerificationBlocksOutOfOrderSequence`), 43 (`testTransactionVerificationFlow`): a batch above the
+/// lowest sequence that is being verified waits its turn; the verification stays until one is appended, also when it is
+/// switched off meanwhile.
 #[test]
 fn verification_guards_the_first_sequence() {
     let mut lab = Lab::new();
@@ -277,6 +330,11 @@ fn verification_guards_the_first_sequence() {
     assert_eq!(first, second, "one verification a producer");
     let ahead = lab.batch(BatchKind::Transactional, P, 0, 4, 1);
     assert_eq!(lab.append(ahead, Origin::Client, second), Err(OutOfOrderSequenceNumber));
+    let sentinel = VerificationGuard::SENTINEL;
+    let unchecked = lab.log.append_as_leader(ahead, 0, Origin::Client, sentinel, false, 1000, lab.now);
+    assert_eq!(unchecked.map(|info| info.base_offset), Err(OutOfOrderSequenceNumber), "verification is off");
+    let again = lab.log.producers_mut().start_verification(P, 0, 4, true);
+    assert_eq!(again, Ok(first), "the verification stays");
     let in_order = lab.batch(BatchKind::Transactional, P, 0, 0, 1);
     let unverified = lab.append(in_order, Origin::Client, VerificationGuard::SENTINEL);
     assert_eq!(unverified, Err(InvalidTxnState), "3.7: no guard, no transaction");
@@ -285,7 +343,7 @@ fn verification_guards_the_first_sequence() {
     assert_eq!(lab.append(next, Origin::Client, VerificationGuard::SENTINEL), Ok(1), "it is open now");
 }
 
-/// Row 41.
+/// Row 41 (`testTransactionVerificationRejectsLowerProducerEpoch`).
 #[test]
 fn a_lower_epoch_is_refused_before_the_coordinator_is_asked() {
     let mut lab = Lab::new();
@@ -293,7 +351,9 @@ fn a_lower_epoch_is_refused_before_the_coordinator_is_asked() {
     assert_eq!(lab.log.producers_mut().start_verification(P, 4, 0, true), Err(InvalidProducerEpoch));
 }
 
-/// Rows 17, 18, 20, 22: the first unstable offset moves when the marker is below the high watermark.
+/// Rows 17 (`testFirstUnstableOffset`), 20 (`testFetchUpToLastStableOffset`), 22
+/// (`testFirstUnstableOffsetWithTransactionalData`): the first unstable offset moves when the marker is below the high
+/// watermark.
 #[test]
 fn last_stable_offset() {
     let mut lab = Lab::new();
@@ -347,7 +407,63 @@ fn last_stable_offset_after_each_end() {
     assert_eq!(stable, [(1, 1), (3, 1), (2, 6)]);
 }
 
-/// Row 21 in small: the transaction index, and who is told what (kafka-semantics 2.4).
+/// Row 21 (`testTransactionIndexUpdated`): four producers and plain batches mixed, with the offsets of Kafka's test.
+#[test]
+fn transaction_index_of_four_producers() {
+    enum Do {
+        Write(ProducerId, u32),
+        Plain(u32),
+        End(ProducerId, MarkerKind),
+    }
+    use Do::{End, Plain, Write};
+    let mut lab = Lab::new();
+    let mut sequences = [0; 5];
+    for (what, end) in [
+        (Write(1, 5), 5),
+        (Plain(3), 8),
+        (Write(2, 2), 10),
+        (Write(1, 4), 14),
+        (Write(3, 3), 17),
+        (Plain(2), 19),
+        (Write(1, 10), 29),
+        (End(1, MarkerKind::Abort), 30),
+        (Write(2, 6), 36),
+        (Write(4, 3), 39),
+        (Plain(10), 49),
+        (Write(3, 9), 58),
+        (End(3, MarkerKind::Commit), 59),
+        (Write(4, 8), 67),
+        (Write(2, 7), 74),
+        (End(2, MarkerKind::Abort), 75),
+        (Plain(10), 85),
+        (Write(4, 4), 89),
+        (End(4, MarkerKind::Commit), 90),
+    ] {
+        match what {
+            Write(id, count) => {
+                let sequence = &mut sequences[id as usize];
+                let first = std::mem::replace(sequence, *sequence + count as i32);
+                lab.t(id, 0, first, count).unwrap()
+            }
+            Plain(count) => lab.plain(count).unwrap(),
+            End(id, kind) => lab.m(id, 0, 0, kind).unwrap(),
+        };
+        assert_eq!(lab.log.log_end_offset(), end);
+    }
+    let entry = |producer_id, first_offset, last_offset, last_stable_offset| AbortedEntry {
+        producer_id,
+        first_offset,
+        last_offset,
+        last_stable_offset,
+    };
+    assert_eq!(lab.log.aborted_transactions(), [entry(1, 0, 29, 8), entry(2, 8, 74, 36)]);
+    for (high_watermark, unstable) in [(30, Some(8)), (75, Some(36)), (90, None)] {
+        lab.log.set_high_watermark(high_watermark);
+        assert_eq!(lab.log.first_unstable_offset(), unstable, "high watermark {high_watermark}");
+    }
+}
+
+/// The transaction index, and who is told what (kafka-semantics 2.4).
 #[test]
 fn transaction_index() {
     let mut lab = Lab::new();
@@ -371,7 +487,7 @@ fn transaction_index() {
     }
 }
 
-/// Row 27, and kafka-semantics 2.6: truncation rolls back everything that was derived.
+/// Row 27 (`testProducerIdMapTruncateTo`), and kafka-semantics 2.6: truncation rolls back everything that was derived.
 #[test]
 fn truncation_rolls_back() {
     let mut lab = Lab::new();
@@ -393,7 +509,7 @@ fn truncation_rolls_back() {
     assert!(!lab.log.truncate_to(7, lab.now, DAY), "nothing beyond the end");
 }
 
-/// Row 28 and P44 (recording snapshot-window): a restart keeps only the last batch of each producer.
+/// Row 28 (`testProducerSnapshotsRecoveryAfterUncleanShutdown`) and P44 (recording snapshot-window): a restart keeps only the last batch of each producer.
 #[test]
 fn restarts_keep_the_last_batch() {
     for clean in [true, false] {
