@@ -1,8 +1,11 @@
 //! The engine: a deterministic Kafka. Pure by construction (see the code map in `lib.rs`).
 
 pub mod application;
+pub mod check;
 pub mod kafka;
 pub mod ledger;
+pub mod measure;
+pub mod meter;
 pub mod observe;
 pub mod player;
 pub mod program;

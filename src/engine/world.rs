@@ -18,6 +18,7 @@ use super::kafka::types::*;
 use super::player::Player;
 use super::script::{FaultEffect, MessageFault, Setup};
 use super::sim::choice::{ChoiceOption, ChoicePoint};
+use super::sim::time::Time;
 use super::sim::trace::EntryId;
 use std::sync::Arc;
 
@@ -34,6 +35,8 @@ pub struct Client {
     pub application: Option<ApplicationId>,
     /// Which of the application's instances, from 1.
     pub incarnation: u32,
+    /// When its process started.
+    pub started_at: Time,
     /// Its process lives.
     pub alive: bool,
     /// It was closed: every further call throws.
@@ -182,6 +185,11 @@ impl World {
     /// Client messages become choice points.
     pub fn ask(&mut self, on: bool) {
         self.stage.asks = on;
+    }
+
+    /// The programs are at rest and the steps done: what follows is the end of the run.
+    pub fn is_ending(&self) -> bool {
+        self.player.is_ending()
     }
 
     /// The cluster as the controller knows it.

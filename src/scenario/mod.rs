@@ -4,6 +4,7 @@
 //! - `Scenario::to_text` prints it back (`print`);
 //! - `Scenario::lower` resolves its names into an [`engine::script::Setup`](Setup) (`lower`).
 //!
+//! - `measured` makes plans of a scenario, and of a measured run the scenario that plays it;
 //! - `presets` are scenarios to start from, `edit` changes them, `link` puts them in an address.
 //!
 //! The notation is described in `docs/scenario-text.md`.
@@ -20,6 +21,7 @@ pub mod command;
 mod edit;
 pub mod link;
 mod lower;
+pub mod measured;
 mod parse;
 pub mod presets;
 mod print;

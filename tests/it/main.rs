@@ -8,6 +8,7 @@ mod facts;
 mod fold;
 mod golden;
 mod kafka_tests;
+mod measuring;
 mod presets;
 mod properties;
 mod recordings;

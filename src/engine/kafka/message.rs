@@ -2,7 +2,7 @@
 
 use super::config::Acks;
 use super::error::ErrorCode;
-use super::record::{Batch, MarkerKind, Payload};
+use super::record::{Arenas, Batch, MarkerKind, Payload};
 use super::types::*;
 use crate::engine::sim::arena::List;
 use crate::engine::sim::time::Span;
@@ -409,6 +409,18 @@ impl Request {
             Request::FetchMetadata { .. } => Api::FetchMetadata,
         }
     }
+
+    /// The bytes of the record batches that it carries.
+    pub fn batch_bytes(&self, arenas: &Arenas) -> u64 {
+        match self {
+            Request::Produce { batches, .. } => bytes_of(arenas.batches.get(*batches)),
+            _ => 0,
+        }
+    }
+}
+
+fn bytes_of(batches: &[Batch]) -> u64 {
+    batches.iter().map(|batch| u64::from(batch.bytes)).sum()
 }
 
 /// A response. Which request it answers, the connection knows.
@@ -511,10 +523,22 @@ pub enum Response {
     },
 }
 
+impl Response {
+    /// The bytes of the record batches that it carries.
+    pub fn batch_bytes(&self, arenas: &Arenas) -> u64 {
+        match self {
+            Response::Fetch { partitions } => (arenas.fetched.get(*partitions).iter())
+                .map(|fetched| bytes_of(arenas.batches.get(fetched.batches)))
+                .sum(),
+            _ => 0,
+        }
+    }
+}
+
 /// The records of a list of batches that an application sent.
 pub fn application_records<'a>(
     batches: &'a [Batch],
-    arenas: &'a super::record::Arenas,
+    arenas: &'a Arenas,
 ) -> impl Iterator<Item = RecordId> + 'a {
     batches.iter().flat_map(|batch| arenas.payloads.get(batch.records)).filter_map(|payload| match payload {
         Payload::Record(record) => Some(*record),

@@ -10,6 +10,7 @@ use super::network::*;
 use super::record::Arenas;
 use super::types::*;
 use crate::engine::ledger::Ledger;
+use crate::engine::meter::Meter;
 use crate::engine::script::{Setup, Trigger};
 use crate::engine::sim::queue::EventQueue;
 use crate::engine::sim::random::{Quantiles, Random};
@@ -161,6 +162,8 @@ pub struct Stage {
     pub ledger: Ledger,
     /// The trace.
     pub trace: Trace<Node, Event>,
+    /// What is measured on the way; none unless asked for.
+    pub meter: Option<Box<Meter>>,
     pub(crate) queue: EventQueue<Pending>,
     pub(crate) network: Network,
     pub(crate) completions: Vec<Completion>,
@@ -206,6 +209,7 @@ impl Stage {
             random: Random::new(setup.seed),
             ledger: Ledger::new(&setup),
             trace: Trace::new(trace_on),
+            meter: None,
             queue: EventQueue::default(),
             network: Network::default(),
             completions: Vec::new(),
@@ -226,9 +230,12 @@ impl Stage {
         Out { stage: self, node, cause }
     }
 
-    /// States a fact: the ledger learns of it, and the trace if it is on.
+    /// States a fact: the ledger learns of it, and meter and trace if they are on.
     pub fn emit(&mut self, node: Node, cause: Option<EntryId>, event: Event) -> Option<EntryId> {
         self.ledger.observe(node, self.now, &event);
+        if let Some(meter) = &mut self.meter {
+            meter.observe(node, self.now, &event, &self.arenas);
+        }
         self.trace.push(self.now, node, cause, event)
     }
 
@@ -633,12 +640,18 @@ impl Stage {
             if frame.arrives > now {
                 return None;
             }
-            if self.asks && !frame.decided && frame.content != Content::End && matches!(from, Node::Client(_))
+            let verdict = self.network.verdict(connection, direction, frame.api, frame.number);
+            // The environment decides on what would pass; what is held is decided on when it is let go.
+            if self.asks
+                && verdict == Verdict::Pass
+                && !frame.decided
+                && frame.content != Content::End
+                && matches!(from, Node::Client(_))
             {
                 self.asked = Some((connection, direction));
                 return None;
             }
-            match self.network.verdict(connection, direction, frame.api, frame.number) {
+            match verdict {
                 Verdict::Hold => {
                     if !frame.held {
                         self.network.connection(connection).frames(direction)[0].held = true;

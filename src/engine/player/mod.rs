@@ -159,6 +159,10 @@ fn is_timed(trigger: Trigger) -> bool {
 }
 
 impl Player {
+    pub fn is_ending(&self) -> bool {
+        self.ending != Ending::NotYet
+    }
+
     pub fn is_over(&self) -> bool {
         self.ending == Ending::Over
     }

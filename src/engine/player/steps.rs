@@ -89,6 +89,7 @@ impl World {
         self.clients.push(Client {
             application: Some(application),
             incarnation,
+            started_at: self.stage.now,
             alive: true,
             closed: false,
             sticky: Vec::new(),
@@ -584,6 +585,7 @@ impl World {
         self.clients.push(Client {
             application: None,
             incarnation: 1,
+            started_at: self.stage.now,
             alive: true,
             closed: false,
             sticky: Vec::new(),
