@@ -1,10 +1,11 @@
-//! The command-line runner: `run` and `presets`.
+//! The command-line runner: `run`, `presets` and `fidelity`.
 //!
 //! Bad input ends with exit status 2 and one message that names the place. A closed pipe is no error.
 
 use crate::engine::observe::Observations;
 use crate::engine::run::{self, Run};
 use crate::engine::script::Setup;
+use crate::fidelity;
 use crate::scenario::{self, Problem};
 use crate::view::narration;
 use crate::view::scene::Options;
@@ -12,6 +13,7 @@ use crate::view::story::{Index, Story};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::io::{self, ErrorKind, Read, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -19,11 +21,18 @@ use std::sync::Arc;
 const USAGE: &str = "\
 usage: kafka-guarantees run FILE|PRESET|LINK|- [--json] [--trace]
        kafka-guarantees presets
+       kafka-guarantees fidelity [FOLDER] [--json]
 
 run       runs a scenario: a text in a file, a preset by its name, a link of the page, or - for standard input
   --json    prints the observations as JSON, with the keys of the recordings of a real Kafka
   --trace   prints every fact of the trace, one a line
-presets   lists the presets";
+presets   lists the presets
+fidelity  runs every recording of a real Kafka and every known outcome again, and says what agrees; the data are in FOLDER,
+          or else in tests/it/data below the current directory. Exit status 1 if something disagrees
+  --json    prints it for programs";
+
+/// Where `fidelity` looks unless it is told a folder.
+const FIDELITY_DATA: &str = "tests/it/data";
 
 /// Bad input: what is printed, one message.
 struct BadInput(String);
@@ -54,6 +63,7 @@ fn command(arguments: &[String], out: &mut impl Write) -> io::Result<Result<Exit
             }
             Ok(Ok(ExitCode::SUCCESS))
         }
+        ["fidelity", rest @ ..] => check_fidelity(rest, out),
         ["help" | "--help" | "-h"] => {
             writeln!(out, "{USAGE}")?;
             Ok(Ok(ExitCode::SUCCESS))
@@ -104,6 +114,48 @@ fn run_scenario(words: &[&str], out: &mut impl Write) -> io::Result<Result<ExitC
         None => Ok(ExitCode::SUCCESS),
         Some(error) => Err(BadInput(format!("{source}: {}", error.describe(&setup)))),
     })
+}
+
+fn check_fidelity(words: &[&str], out: &mut impl Write) -> io::Result<Result<ExitCode, BadInput>> {
+    let (mut json, mut folder) = (false, None);
+    for word in words {
+        match *word {
+            "--json" => json = true,
+            option if option.starts_with("--") => {
+                return Ok(Err(BadInput(format!("no option '{option}': --json is known"))));
+            }
+            name if folder.is_none() => folder = Some(name),
+            more => return Ok(Err(BadInput(format!("one folder at a time, found '{more}' as well")))),
+        }
+    }
+    let path = Path::new(folder.unwrap_or(FIDELITY_DATA));
+    if !path.join("real-kafka").is_dir() {
+        return Ok(Err(BadInput(format!(
+            "{}: expected a folder with 'real-kafka' and 'rows' in it; the project's own is {FIDELITY_DATA}, below the \
+             folder with its Cargo.toml",
+            path.display()
+        ))));
+    }
+    let fidelity = match fidelity::check(path) {
+        Ok(fidelity) => fidelity,
+        Err(bad) => return Ok(Err(BadInput(bad.to_string()))),
+    };
+    if json {
+        let answer = FidelityAnswer { totals: fidelity::totals(&fidelity), fidelity: &fidelity };
+        serde_json::to_writer_pretty(&mut *out, &answer).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        write!(out, "{}", fidelity::terminal(&fidelity))?;
+    }
+    Ok(Ok(if fidelity.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE }))
+}
+
+/// The table and its totals.
+#[derive(Serialize)]
+struct FidelityAnswer<'a> {
+    totals: fidelity::Totals,
+    #[serde(flatten)]
+    fidelity: &'a fidelity::Fidelity,
 }
 
 /// The observations of a run, as the recordings hold them.

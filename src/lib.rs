@@ -16,12 +16,15 @@
 //! - `api` (wasm only): what JavaScript sees of the module.
 //!
 //! - `command_line` (native only): the command-line runner.
+//! - `fidelity` (native only): the engine against recordings of a real Kafka and known outcomes, and the table of it.
 //!
 //! `tests/it/architecture` holds the source to this order, and the engine to its purity.
 
 #[cfg(not(target_arch = "wasm32"))]
 pub mod command_line;
 pub mod engine;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod fidelity;
 pub mod scenario;
 pub mod view;
 

@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["engine::kafka", "engine::script", "engine::ledger", "engine::meter"],
     &["engine"],
     &["scenario"],
-    &["view", "worker"],
+    &["view", "worker", "fidelity"],
     &["ui", "api", "command_line"],
 ];
 
