@@ -38,6 +38,8 @@ impl Figure {
         let log = FinalLog::of(&history.at(story, entries.len()));
         let verdict = Verdict::new(&stage.setup, &index.names, &stage.ledger, &log);
         let shown = shown(story);
+        // What comes after the part that is shown is not told of, so no message may point there.
+        let index = Index::new(&stage.setup, &entries[..shown], &stage.arenas);
         Figure { index, history, verdict, error, shown, stage }
     }
 

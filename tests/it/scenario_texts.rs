@@ -3,7 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use kafka_guarantees::engine::run;
 use kafka_guarantees::scenario::{self, Scenario};
+use kafka_guarantees::view::figure::{Figure, Look};
+use kafka_guarantees::view::scene::Options;
+use std::sync::Arc;
 
 /// Name and text of each.
 fn texts() -> Vec<(String, String)> {
@@ -36,6 +40,19 @@ fn every_recorded_text_is_read_and_printed_back() {
         let printed = scenario.to_text();
         assert_eq!(read(&name, &printed), scenario, "{name}");
         assert_eq!(read(&name, &printed).to_text(), printed, "{name}");
+    }
+}
+
+/// Also where messages are under way as the story ends.
+#[test]
+fn every_recorded_text_is_drawn() {
+    for (name, text) in texts() {
+        let setup = Arc::new(scenario::parse(&text).expect("a valid text"));
+        let figure = Figure::new(run::run(&setup));
+        for background in [false, true] {
+            let look = Look::new(&figure, &Options { background, ..Options::default() });
+            assert!(!look.scene.marks.is_empty() && !look.lines.is_empty(), "{name}");
+        }
     }
 }
 
