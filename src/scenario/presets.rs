@@ -51,6 +51,8 @@ pub enum Kind {
     Failure,
     /// The same failure under one other setting.
     Remedy,
+    /// A use that the textbook gives for the guarantee, with a failure in it.
+    Example,
 }
 
 /// A scenario to start from.
@@ -62,7 +64,7 @@ pub struct Preset {
     pub guarantee: Guarantee,
     /// What it is to that guarantee.
     pub kind: Kind,
-    /// The preset that it varies: a failure its base, a remedy its failure.
+    /// The preset that it varies: a failure its base, a remedy its failure; a base and an example none.
     pub of: Option<&'static str>,
     /// Its title.
     pub title: &'static str,
@@ -79,7 +81,7 @@ impl Preset {
     }
 }
 
-/// All presets: for each guarantee the base first, then failures, each followed by its remedies.
+/// All presets: for each guarantee the base first, then failures, each followed by its remedies; examples at the end.
 pub fn all() -> &'static [Preset] {
     PRESETS
 }
@@ -234,6 +236,30 @@ const PRESETS: &[Preset] = &[
         "... into a database that upserts",
         "The row is written twice and is there once: the database itself must make the second write harmless."
     ),
+    preset!(
+        "log-aggregation",
+        AtMostOnce,
+        Example,
+        None,
+        "Log aggregation",
+        "A line of a log is lost in delivery and nobody notices: there are more, and nobody waited for it."
+    ),
+    preset!(
+        "notifications",
+        AtLeastOnce,
+        Example,
+        None,
+        "A notification service",
+        "The mailer dies between a mail and its commit: the mail goes out twice. Better twice than never."
+    ),
+    preset!(
+        "orders",
+        ExactlyOnce,
+        Example,
+        None,
+        "Orders become bookings",
+        "An acknowledgement is lost and the booking application dies: each order is booked once all the same."
+    ),
 ];
 
 #[cfg(test)]
@@ -264,7 +290,7 @@ mod tests {
         for preset in all() {
             let of = preset.of.map(|id| by_id(id).expect("its origin").kind);
             let expected = match preset.kind {
-                Kind::Base => None,
+                Kind::Base | Kind::Example => None,
                 Kind::Failure => Some(Kind::Base),
                 Kind::Remedy => Some(Kind::Failure),
             };

@@ -185,8 +185,7 @@ pub struct Failure {
 
 /// The failures of a guarantee, each followed by its remedies.
 pub fn failures(guarantee: Guarantee, scenario: &Scenario) -> Vec<Failure> {
-    let mine =
-        presets::all().iter().filter(|preset| preset.guarantee == guarantee && preset.kind != Kind::Base);
+    let mine = presets::all().iter().filter(|preset| preset.guarantee == guarantee && preset.of.is_some());
     mine.map(|preset| {
         let other = preset.scenario();
         // What is looked at and the luck may differ.

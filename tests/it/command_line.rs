@@ -196,7 +196,7 @@ fn the_presets_are_listed_and_each_runs() {
     let output = call(&["presets"]);
     let names: Vec<&str> =
         printed(&output).lines().map(|line| line.split_whitespace().next().expect("a name")).collect();
-    assert_eq!(names.len(), 15);
+    assert_eq!(names.len(), 18);
     for name in names {
         let run = call(&["run", name]);
         assert!(printed(&run).contains("the log, read uncommitted:"), "{name}");

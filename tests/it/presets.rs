@@ -24,6 +24,9 @@ const HEADLINES: &[(&str, &str)] = &[
     ("exactly-once-lost-commit-response", "Every record is stored once."),
     ("exactly-once-database", "Records r0 to r5 are stored once, and their effects happen twice."),
     ("exactly-once-database-upsert", "Records r0 to r5 are processed twice, but take effect once."),
+    ("log-aggregation", "Record 2 is lost, and its producer does not know."),
+    ("notifications", "Record 2 is stored once, and its effect happens twice."),
+    ("orders", "Records r0 and r1 are processed twice, but their outputs are stored once."),
 ];
 
 #[test]
