@@ -41,9 +41,7 @@ impl Scenario {
         let shortest = |presets: &[&Preset]| {
             presets.iter().filter_map(|preset| self.as_change_of(preset)).min_by_key(String::len)
         };
-        shortest(&own)
-            .or_else(|| shortest(&others))
-            .unwrap_or_else(|| format!("v={LINK_VERSION}&text={}", encode_text(&self.to_text())))
+        shortest(&own).or_else(|| shortest(&others)).unwrap_or_else(|| of_text(&self.to_text()))
     }
 
     /// The link that says how this differs from a preset; none if that can't be said.
@@ -83,6 +81,11 @@ impl Scenario {
         let opened = open(&changes.0);
         (opened.warnings.is_empty() && opened.scenario == *self).then_some(changes.0)
     }
+}
+
+/// The link that holds a whole text.
+pub fn of_text(text: &str) -> String {
+    format!("v={LINK_VERSION}&text={}", encode_text(text))
 }
 
 /// The places of the old steps that the new ones begin with, in order.

@@ -10,11 +10,13 @@
 //! - [`controls`]: what can be set, and what Kafka says to it.
 //! - [`figure`]: a run with everything that is asked of it again and again.
 //! - [`panel`]: the state at one instant as strips and lists of facts.
+//! - [`guide`]: what textbooks say and what the runs say, each statement with a scene; choosing a configuration.
 //! - [`picture`]: a scene at a size, as shapes with places in pixels.
 
 mod chunked;
 pub mod controls;
 pub mod figure;
+pub mod guide;
 pub mod lanes;
 mod marks;
 pub mod names;

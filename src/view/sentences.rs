@@ -179,7 +179,7 @@ impl Teller<'_> {
                     }
                     PositionChange::Reset => {
                         format!(
-                            "{who} finds no committed offset: auto.offset.reset puts it at offset {offset} of {partition}."
+                            "{who} has no valid offset: auto.offset.reset puts it at offset {offset} of {partition}."
                         )
                     }
                     PositionChange::Seek => format!("{who} seeks to offset {offset} of {partition}."),

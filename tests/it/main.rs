@@ -8,6 +8,7 @@ mod facts;
 mod fidelity;
 mod fold;
 mod golden;
+mod guide;
 mod kafka_tests;
 mod measuring;
 mod presets;
