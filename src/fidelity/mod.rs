@@ -11,7 +11,7 @@ mod rows;
 
 pub use recordings::Recording;
 pub use report::{Totals, markdown, terminal, totals};
-pub use rows::{Row, Standing, row_names};
+pub use rows::{Row, Standing, Variant, row_names};
 
 use crate::engine::run;
 use crate::scenario;

@@ -1,12 +1,13 @@
 //! The recordings of a real Kafka against the engine.
 
 use super::{BadData, compare, json, names, observed, text};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The observations that must agree, but for the replicas' logs and the wire, which are scored apart.
-const OUTCOMES: [&str; 10] = [
+pub(super) const OUTCOMES: [&str; 10] = [
     "producer_saw",
     "log_read_uncommitted",
     "log_read_committed",
@@ -20,7 +21,7 @@ const OUTCOMES: [&str; 10] = [
 ];
 
 /// The key of the logs, at the top and in each of `topics`.
-const REPLICA_LOGS: &str = "replica_logs";
+pub(super) const REPLICA_LOGS: &str = "replica_logs";
 
 /// A recording and what the engine says to its text.
 #[derive(Clone, Debug, Serialize)]
@@ -68,17 +69,35 @@ pub(super) fn check(folder: &Path) -> Result<Vec<Recording>, BadData> {
             what: format!("there is no text for the recording {lonely}"),
         });
     }
-    let differs = json(&folder.join("differs.json"))?;
+    let differs = differs(&folder.join("differs.json"), &texts)?;
     texts.into_iter().map(|name| check_one(folder, name, &differs)).collect()
 }
 
-fn check_one(folder: &Path, name: String, differs: &Value) -> Result<Recording, BadData> {
+/// Why something is known to differ, by kind and recording.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Differs {
+    outcomes: BTreeMap<String, String>,
+    replica_logs: BTreeMap<String, String>,
+    wire: BTreeMap<String, String>,
+}
+
+fn differs(path: &Path, texts: &[String]) -> Result<Differs, BadData> {
+    let bad = |what: String| BadData { path: path.to_owned(), what };
+    let differs: Differs = serde_json::from_value(json(path)?).map_err(|error| bad(error.to_string()))?;
+    let mut all = differs.outcomes.keys().chain(differs.replica_logs.keys()).chain(differs.wire.keys());
+    match all.find(|name| !texts.contains(name)) {
+        Some(name) => Err(bad(format!("there is no recording {name}"))),
+        None => Ok(differs),
+    }
+}
+
+fn check_one(folder: &Path, name: String, differs: &Differs) -> Result<Recording, BadData> {
     let source = text(&folder.join(format!("scenarios/{name}.txt")))?;
     let recording = json(&folder.join(format!("recordings/{name}.json")))?;
     let recorded = &recording["observed"];
     let title =
         source.lines().find_map(|line| line.strip_prefix("title ")).unwrap_or(&name).trim().to_owned();
-    let reason = |score: &str| differs[score][&name].as_str().map(str::to_owned);
     let [outcomes, replica_logs, wire] = match observed(&source) {
         Ok(engine) => {
             let mut outcomes = Vec::new();
@@ -93,9 +112,9 @@ fn check_one(folder: &Path, name: String, differs: &Value) -> Result<Recording, 
         Err(error) => [(); 3].map(|()| vec![error.clone()]),
     };
     Ok(Recording {
-        outcomes: Score::of(outcomes, reason("outcomes")),
-        replica_logs: Score::of(replica_logs, reason(REPLICA_LOGS)),
-        wire: Score::of(wire, reason("wire")),
+        outcomes: Score::of(outcomes, differs.outcomes.get(&name).cloned()),
+        replica_logs: Score::of(replica_logs, differs.replica_logs.get(&name).cloned()),
+        wire: Score::of(wire, differs.wire.get(&name).cloned()),
         name,
         title,
     })

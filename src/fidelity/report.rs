@@ -1,7 +1,7 @@
 //! The table of what agrees, for the command line and for `FIDELITY.md`.
 
 use super::recordings::Score;
-use super::{Fidelity, Standing};
+use super::{Fidelity, Standing, Variant};
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -60,7 +60,7 @@ pub fn totals(fidelity: &Fidelity) -> Totals {
         match row.standing {
             Standing::Agrees => totals.rows_agree += 1,
             Standing::Outside { .. } => totals.rows_outside += 1,
-            Standing::Disagrees { .. } | Standing::Missing => totals.rows_disagree += 1,
+            Standing::Disagrees | Standing::Missing => totals.rows_disagree += 1,
         }
     }
     totals
@@ -92,13 +92,8 @@ fn word(score: &Score) -> &'static str {
     }
 }
 
-fn standing(standing: &Standing) -> &'static str {
-    match standing {
-        Standing::Agrees => "agrees",
-        Standing::Disagrees { .. } => "DISAGREES",
-        Standing::Outside { .. } => "outside",
-        Standing::Missing => "MISSING",
-    }
+fn variant_word(variant: &Variant) -> &'static str {
+    if variant.differences.is_empty() { "agrees" } else { "DISAGREES" }
 }
 
 /// The table for a terminal: what disagrees in full, totals last.
@@ -123,17 +118,20 @@ pub fn terminal(fidelity: &Fidelity) -> String {
         }
     }
     for row in &fidelity.rows {
-        let _ = writeln!(out, "{:<4} {:<10} {}", row.name, standing(&row.standing), row.title);
         match &row.standing {
-            Standing::Disagrees { differences } => {
-                for difference in differences {
-                    let _ = writeln!(out, "    {difference}");
-                }
-            }
             Standing::Outside { reason } => {
-                let _ = writeln!(out, "    {reason}");
+                let _ = writeln!(out, "{:<18} outside    {reason}", row.name);
             }
-            Standing::Agrees | Standing::Missing => {}
+            Standing::Missing => {
+                let _ = writeln!(out, "{:<18} MISSING", row.name);
+            }
+            Standing::Agrees | Standing::Disagrees => {}
+        }
+        for variant in &row.variants {
+            let _ = writeln!(out, "{:<18} {:<10} {}", variant.name, variant_word(variant), variant.title);
+            for difference in &variant.differences {
+                let _ = writeln!(out, "    {difference}");
+            }
         }
     }
     let Totals {
@@ -197,12 +195,21 @@ pub fn markdown(fidelity: &Fidelity) -> String {
     }
     out.push_str("\n## Rows\n\n| row | | what it says | from | the engine |\n|---|---|---|---|---|\n");
     for row in &fidelity.rows {
-        let (claim, sources) = (cell(&row.claim), cell(&row.sources.join(", ")));
-        let standing = match &row.standing {
-            Standing::Outside { reason } => format!("outside: {}", cell(reason)),
-            other => standing(other).to_owned(),
-        };
-        let _ = writeln!(out, "| {} | {} | {claim} | {sources} | {standing} |", row.name, cell(&row.title));
+        match &row.standing {
+            Standing::Outside { reason } => {
+                let _ = writeln!(out, "| {} | | | | outside: {} |", row.name, cell(reason));
+            }
+            Standing::Missing => {
+                let _ = writeln!(out, "| {} | | | | MISSING |", row.name);
+            }
+            Standing::Agrees | Standing::Disagrees => {}
+        }
+        for variant in &row.variants {
+            let Variant { name, title, claim, source, overrules, .. } = variant;
+            let overruled = overrules.as_ref().map_or(String::new(), |said| format!(" *{}*", cell(said)));
+            let (title, claim, word) = (cell(title), cell(claim), variant_word(variant));
+            let _ = writeln!(out, "| {name} | {title} | {claim}{overruled} | {source} | {word} |");
+        }
     }
     out.push_str(
         "\n## Recordings\n\n| recording | | outcomes | replica logs | wire |\n|---|---|---|---|---|\n",

@@ -1,8 +1,10 @@
 //! The rows of the list of known outcomes against the engine.
 
+use super::recordings::{OUTCOMES, REPLICA_LOGS};
 use super::{BadData, compare, json, names, observed, text};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The list's parts: producer and replication, transactions, consumers and groups; how many rows each has.
@@ -18,16 +20,29 @@ pub fn row_names() -> impl Iterator<Item = String> {
 pub struct Row {
     /// Its name: `P25`.
     pub name: String,
+    /// What stands for it: one scenario mostly, or several.
+    pub variants: Vec<Variant>,
+    /// How it stands.
+    #[serde(flatten)]
+    pub standing: Standing,
+}
+
+/// A scenario that stands for a row, and what is expected of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Variant {
+    /// `P25`, or `P20-idempotent`.
+    pub name: String,
     /// What it is about.
     pub title: String,
     /// Its result, in words.
     pub claim: String,
-    /// Where the expectation comes from: the specification, or a recording that is named.
-    pub sources: Vec<String>,
-    /// How many scenarios stand for it.
-    pub scenarios: usize,
-    /// How it stands.
-    pub standing: Standing,
+    /// Where the expectation comes from: `specification`, or `recording NAME`.
+    pub source: String,
+    /// What the list says otherwise, where a recording overrules it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overrules: Option<String>,
+    /// Where the engine does something else.
+    pub differences: Vec<String>,
 }
 
 /// How the engine stands to a row.
@@ -37,10 +52,7 @@ pub enum Standing {
     /// Each of its scenarios comes out as expected.
     Agrees,
     /// Some do not.
-    Disagrees {
-        /// What differs.
-        differences: Vec<String>,
-    },
+    Disagrees,
     /// It lies outside what the engine models.
     Outside {
         /// Why.
@@ -59,8 +71,9 @@ struct Expectation {
     claim: String,
     source: String,
     /// The recording whose text it is; none: the text lies beside the expectation.
-    #[serde(default)]
     recording: Option<String>,
+    /// What the list says otherwise, where the recording overrules it.
+    overrules: Option<String>,
     /// Of the observations' keys those that count.
     expect: Value,
 }
@@ -68,14 +81,14 @@ struct Expectation {
 /// Runs the scenarios of `folder/rows` and compares each with its expectation.
 pub(super) fn check(folder: &Path) -> Result<Vec<Row>, BadData> {
     let rows = folder.join("rows");
-    let outside = json(&rows.join("outside.json"))?;
+    let outside = outside(&rows.join("outside.json"))?;
     let expected: Vec<String> = names(&rows, "json")?.into_iter().filter(|name| name != "outside").collect();
     if let Some(lonely) = names(&rows, "txt")?.iter().find(|name| !expected.contains(name)) {
         let what = "there is nothing expected of it: a file of the same name that ends in .json".to_owned();
         return Err(BadData { path: rows.join(format!("{lonely}.txt")), what });
     }
     let known: Vec<String> = row_names().collect();
-    let mut found: Vec<Row> = known.iter().map(|name| unknown(name, &outside)).collect();
+    let mut found: Vec<Row> = known.iter().map(|name| Row::new(name.clone(), &outside)).collect();
     for name in expected {
         let path = rows.join(format!("{name}.json"));
         let bad = |what: String| BadData { path: path.clone(), what };
@@ -87,70 +100,108 @@ pub(super) fn check(folder: &Path) -> Result<Vec<Row>, BadData> {
                 expectation.row
             )));
         };
-        if !name.starts_with(&expectation.row) {
-            return Err(bad(format!("its name must begin with its row, {}", expectation.row)));
-        }
-        if outside.get(&expectation.row).is_some() {
+        if outside.contains_key(&expectation.row) {
             return Err(bad(format!("outside.json says that {} is outside", expectation.row)));
         }
-        let text = match &expectation.recording {
-            Some(recording) => text(&folder.join(format!("real-kafka/scenarios/{recording}.txt")))?,
-            None => text(&rows.join(format!("{name}.txt")))?,
-        };
-        let says_row = |line: &str| {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            matches!(words.as_slice(), ["row" | "near", row, ..] if *row == expectation.row)
-        };
-        if !text.lines().any(says_row) {
-            return Err(bad(format!("its scenario does not say row {}", expectation.row)));
-        }
-        if expectation.expect.as_object().is_none_or(serde_json::Map::is_empty) {
-            return Err(bad("expect: expected an object with keys of the observations".to_owned()));
-        }
+        let text = expectation.text(&name, &path, folder)?;
         let mut differences = Vec::new();
         match observed(&text) {
             Ok(engine) => compare::missing("", &expectation.expect, &engine, &mut differences),
             Err(error) => differences.push(error),
         }
-        let differences = differences.into_iter().map(|difference| format!("{name}{difference}"));
-        found[place].add(expectation, differences.collect());
+        let Expectation { title, claim, source, overrules, .. } = expectation;
+        found[place].add(Variant { name, title, claim, source, overrules, differences });
     }
     Ok(found)
 }
 
-/// A row of which no scenario is known yet.
-fn unknown(name: &str, outside: &Value) -> Row {
-    let mut row = Row {
-        name: name.to_owned(),
-        title: String::new(),
-        claim: String::new(),
-        sources: Vec::new(),
-        scenarios: 0,
-        standing: Standing::Missing,
-    };
-    if let Some(reason) = outside[name].as_str() {
-        row.standing = Standing::Outside { reason: reason.to_owned() };
+/// The rows that lie outside what the engine models, each with the reason.
+fn outside(path: &Path) -> Result<BTreeMap<String, String>, BadData> {
+    let bad = |what: String| BadData { path: path.to_owned(), what };
+    let outside: BTreeMap<String, String> =
+        serde_json::from_value(json(path)?).map_err(|error| bad(error.to_string()))?;
+    for (name, reason) in &outside {
+        if row_names().all(|known| known != *name) {
+            return Err(bad(format!("there is no row {name}")));
+        }
+        if reason.trim().is_empty() {
+            return Err(bad(format!("{name}: expected a reason")));
+        }
     }
-    row
+    Ok(outside)
+}
+
+impl Expectation {
+    /// The scenario's text, if the expectation is one that can be held against it and comes from where it says.
+    fn text(&self, name: &str, path: &Path, folder: &Path) -> Result<String, BadData> {
+        let bad = |what: String| Err(BadData { path: path.to_owned(), what });
+        let row = &self.row;
+        if name.split('-').next() != Some(row) {
+            return bad(format!("expected the name {row}.json, or {row}-VARIANT.json"));
+        }
+        let keys = || OUTCOMES.iter().chain([&REPLICA_LOGS]);
+        match self.expect.as_object() {
+            Some(expected) if !expected.is_empty() => {
+                if let Some(key) = expected.keys().find(|key| keys().all(|known| known != key)) {
+                    let known: Vec<&str> = keys().copied().collect();
+                    return bad(format!("expect.{key}: expected one of {}", known.join(", ")));
+                }
+            }
+            _ => return bad("expect: expected an object with keys of the observations".to_owned()),
+        }
+        let recorded = folder.join("real-kafka/recordings");
+        let recordings = names(&recorded, "json")?;
+        let is_known = match self.source.strip_prefix("recording ") {
+            Some(recording) => recordings.iter().any(|known| known == recording),
+            None => self.source == "specification",
+        };
+        if !is_known {
+            let source = &self.source;
+            return bad(format!(
+                "source {source}: expected `specification`, or `recording` and a recording's name"
+            ));
+        }
+        let text = match &self.recording {
+            None => text(&folder.join(format!("rows/{name}.txt")))?,
+            Some(recording) if self.source != format!("recording {recording}") => {
+                return bad(format!("source: expected `recording {recording}`, whose text it is"));
+            }
+            Some(recording) => {
+                let recorded = json(&recorded.join(format!("{recording}.json")))?;
+                let mut unmet = Vec::new();
+                compare::missing("", &self.expect, &recorded["observed"], &mut unmet);
+                if let Some(unmet) = unmet.first() {
+                    return bad(format!("the recording itself does not meet it: {unmet}"));
+                }
+                text(&folder.join(format!("real-kafka/scenarios/{recording}.txt")))?
+            }
+        };
+        let says_row = |line: &str| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            matches!(words.as_slice(), ["row" | "near", said, ..] if said == row)
+        };
+        match text.lines().any(says_row) {
+            true => Ok(text),
+            false => bad(format!("its scenario does not say row {row}")),
+        }
+    }
 }
 
 impl Row {
-    fn add(&mut self, expectation: Expectation, mut more: Vec<String>) {
-        // The first of several scenarios names the row.
-        if self.scenarios == 0 {
-            (self.title, self.claim) = (expectation.title, expectation.claim);
-        }
-        self.scenarios += 1;
-        if !self.sources.contains(&expectation.source) {
-            self.sources.push(expectation.source);
-        }
-        let mut differences = match std::mem::replace(&mut self.standing, Standing::Agrees) {
-            Standing::Disagrees { differences } => differences,
-            _ => Vec::new(),
+    /// A row of which no scenario is known yet.
+    fn new(name: String, outside: &BTreeMap<String, String>) -> Row {
+        let standing = match outside.get(&name) {
+            Some(reason) => Standing::Outside { reason: reason.clone() },
+            None => Standing::Missing,
         };
-        differences.append(&mut more);
-        if !differences.is_empty() {
-            self.standing = Standing::Disagrees { differences };
-        }
+        Row { name, variants: Vec::new(), standing }
+    }
+
+    fn add(&mut self, variant: Variant) {
+        self.standing = match (&self.standing, variant.differences.as_slice()) {
+            (Standing::Missing | Standing::Agrees, []) => Standing::Agrees,
+            _ => Standing::Disagrees,
+        };
+        self.variants.push(variant);
     }
 }

@@ -211,3 +211,26 @@ fn a_link_runs_as_the_page_opens_it() {
     let by_text = fed(&text, &["run", "-"]);
     assert_eq!(printed(&by_link), printed(&by_text));
 }
+
+#[test]
+fn fidelity_prints_the_table_of_a_folder_with_the_totals_last() {
+    let data = real_kafka("..");
+    let called = call(&["fidelity", data.to_str().expect("a path")]);
+    let text = std::str::from_utf8(&called.stdout).expect("text");
+    assert!(text.contains("\nP25                agrees     "), "{text}");
+    assert!(text.lines().any(|line| line.starts_with("lost-ack-nonidemp ") && line.ends_with(" wire agree")));
+    let last = text.lines().last().expect("a line");
+    assert!(last.starts_with("rows ") && last.contains(" of 135 agree, "), "{last}");
+    let json = call(&["fidelity", "--json", data.to_str().expect("a path")]);
+    let json: Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!(json["rows"].as_array().map(Vec::len), Some(135));
+    assert_eq!(json["totals"]["rows"], 135);
+}
+
+#[test]
+fn fidelity_without_its_data_says_where_to_call_it() {
+    let called = call(&["fidelity", "src"]);
+    assert!(refusal(&called).starts_with("src: expected a folder with 'real-kafka' and 'rows' in it"));
+    let called = call(&["fidelity", "--xml"]);
+    assert!(refusal(&called).starts_with("no option '--xml'"));
+}

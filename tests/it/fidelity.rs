@@ -55,8 +55,11 @@ fn every_row_agrees_or_lies_outside() {
     for row in &FIDELITY.rows {
         match &row.standing {
             Standing::Agrees | Standing::Outside { .. } => {}
-            Standing::Disagrees { differences } => {
-                report.push(format!("{} {}:\n    {}", row.name, row.title, differences.join("\n    ")));
+            Standing::Disagrees => {
+                for variant in row.variants.iter().filter(|variant| !variant.differences.is_empty()) {
+                    let differences = variant.differences.join("\n    ");
+                    report.push(format!("{} {}:\n    {differences}", variant.name, variant.title));
+                }
             }
             // Still being written; FIDELITY.md shows which.
             Standing::Missing => println!("{}: no scenario, and no word why not", row.name),
@@ -81,5 +84,119 @@ fn the_table_is_not_stale() {
             there == text,
             "{path} is stale: UPDATE_EXPECT=1 cargo test --test it fidelity, and read the diff"
         );
+    }
+}
+
+/// A folder that is like `data`, but for one file.
+struct Altered(PathBuf);
+
+impl Altered {
+    /// A copy of a row and of what it needs.
+    fn new(name: &str) -> Altered {
+        let folder = std::env::temp_dir().join(format!("kafka-guarantees-{}-{name}", std::process::id()));
+        for below in ["rows", "real-kafka/scenarios", "real-kafka/recordings"] {
+            fs::create_dir_all(folder.join(below)).expect("a folder");
+        }
+        let altered = Altered(folder);
+        for file in [
+            "real-kafka/scenarios/lost-ack-nonidemp.txt",
+            "real-kafka/recordings/lost-ack-nonidemp.json",
+            "rows/P25.json",
+        ] {
+            fs::copy(project("tests/it/data").join(file), altered.0.join(file)).expect("a copy");
+        }
+        altered.write("rows/outside.json", "{}");
+        altered.write("real-kafka/differs.json", r#"{"outcomes": {}, "replica_logs": {}, "wire": {}}"#);
+        altered
+    }
+
+    fn write(&self, file: &str, content: &str) {
+        fs::write(self.0.join(file), content).expect("a file");
+    }
+
+    fn remove(&self, file: &str) {
+        fs::remove_file(self.0.join(file)).expect("a file");
+    }
+
+    fn replace(&self, file: &str, from: &str, to: &str) {
+        let content = fs::read_to_string(self.0.join(file)).expect("a file");
+        assert!(content.contains(from), "{file} has {from}");
+        self.write(file, &content.replacen(from, to, 1));
+    }
+
+    fn check(&self) -> Fidelity {
+        fidelity::check(&self.0).expect("usable data")
+    }
+
+    fn problem(&self) -> String {
+        fidelity::check(&self.0).expect_err("unusable data").to_string()
+    }
+}
+
+impl Drop for Altered {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_recording_that_says_something_else_is_noticed() {
+    let altered = Altered::new("recording");
+    altered.remove("rows/P25.json");
+    let recording = |fidelity: &Fidelity| fidelity.recordings[0].clone();
+    let same = recording(&altered.check());
+    assert!(same.outcomes.agrees && same.replica_logs.agrees && same.wire.agrees);
+    let file = "real-kafka/recordings/lost-ack-nonidemp.json";
+    altered.replace(file, "\"failed_yet_in_log\": 0", "\"failed_yet_in_log\": 1");
+    altered.replace(file, "offset 0, leader epoch 0: r0", "offset 0, leader epoch 3: r0");
+    altered.replace(file, "Produce #2 acks=-1 [p0 r0]", "Produce #2 acks=-1 [p0 r1]");
+    let other = recording(&altered.check());
+    for (score, path) in [
+        (other.outcomes, "verdict.failed_yet_in_log"),
+        (other.replica_logs, "replica_logs.B1"),
+        (other.wire, "P: recorded"),
+    ] {
+        assert_eq!(score.differences.len(), 1, "{path}: {:?}", score.differences);
+        assert!(score.differences[0].contains(path), "{path}: {}", score.differences[0]);
+    }
+}
+
+#[test]
+fn a_row_is_held_to_its_expectation() {
+    let altered = Altered::new("row");
+    let text = fs::read_to_string(altered.0.join("real-kafka/scenarios/lost-ack-nonidemp.txt")).expect("it");
+    altered.write("rows/P25-other.txt", &text);
+    for (duplicates, standing) in [(1, Standing::Agrees), (0, Standing::Disagrees)] {
+        let expect = format!(r#"{{"verdict": {{"duplicates": {duplicates}}}}}"#);
+        let fixture = r#"{"row": "P25", "title": "a", "claim": "b", "source": "specification", "expect": "#;
+        altered.write("rows/P25-other.json", &format!("{fixture}{expect}}}"));
+        let fidelity = altered.check();
+        let row = fidelity.rows.iter().find(|row| row.name == "P25").expect("the row");
+        assert_eq!((row.variants.len(), &row.standing), (2, &standing), "{row:?}");
+    }
+}
+
+#[test]
+fn data_that_does_not_hold_together_is_refused() {
+    for (place, (file, from, to, problem)) in [
+        ("rows/P25.json", "\"P25\"", "\"P99\"", "row P99: expected one of"),
+        ("rows/P25.json", "\"P25\"", "\"P26\"", "expected the name P26.json"),
+        ("rows/P25.json", "\"duplicates\": 1", "\"duplicates\": 2", "the recording itself does not meet it"),
+        ("rows/P25.json", "\"verdict\"", "\"verdicts\"", "expect.verdicts: expected one of"),
+        ("rows/P25.json", "\"title\"", "\"heading\"", "unknown field `heading`"),
+        ("rows/outside.json", "{}", "{\"P25\": \"because\"}", "outside.json says that P25 is outside"),
+        ("rows/outside.json", "{}", "{\"P77\": \"because\"}", "there is no row P77"),
+        ("rows/outside.json", "{}", "{\"P26\": \" \"}", "P26: expected a reason"),
+        ("real-kafka/differs.json", "\"wire\": {}", "\"wire\": {\"x\": \"y\"}", "there is no recording x"),
+        ("rows/P25.json", "recording lost", "recording lots", "source recording lots-ack-nonidemp: expected"),
+        ("real-kafka/scenarios/lost-ack-nonidemp.txt", "row P25", "row P26", "does not say row P25"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let altered = Altered::new(&format!("refused-{place}"));
+        altered.replace(file, from, to);
+        let found = altered.problem();
+        assert!(found.contains(problem), "{file}, {from} -> {to}: {found}");
     }
 }
