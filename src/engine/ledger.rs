@@ -87,8 +87,10 @@ impl Ledger {
                 self.send(node, record, at);
                 self.records[record.0 as usize].partition = Some(partition);
             }
-            Event::SendThrew { record, exception } => {
-                self.send(node, record, at);
+            Event::SendThrew { record, exception, waited } => {
+                if !waited {
+                    self.send(node, record, at);
+                }
                 self.answer(record, at, Answer::Threw(exception));
             }
             Event::RecordAcknowledged { record, offset, .. } => {

@@ -292,6 +292,19 @@ pub enum Step {
     Wait(Wait),
 }
 
+impl Step {
+    /// The application whose client a step starts, if it does not run yet.
+    pub fn starts(&self) -> Option<ApplicationId> {
+        match self {
+            Step::Client { application, action } if *action != ClientAction::Restart => Some(*application),
+            Step::Fault(fault) => Some(fault.application),
+            Step::Link { link: LinkEnds::Client(application, _), .. } => Some(*application),
+            Step::Wait(Wait::Settled(application)) => Some(*application),
+            _ => None,
+        }
+    }
+}
+
 /// What an application can do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ClientAction {

@@ -32,10 +32,10 @@ enum Fate {
     Lost,
 }
 
-/// What becomes of a request, in the entries that follow.
-fn fate(of: &OnWire, entries: &[Entry<Node, Event>]) -> Fate {
-    let mut given_up = false;
-    for entry in entries {
+/// What becomes of a request, in the entries that follow one.
+fn fate(of: &OnWire, entries: &[Entry<Node, Event>], at: usize, given_up: &[ConnectionId]) -> Fate {
+    let mut given_up = given_up.contains(&of.connection);
+    for entry in &entries[at + 1..] {
         match entry.event {
             Event::ConnectionEnded { connection, why: ConnectionEnd::TimedOut | ConnectionEnd::Closed }
                 if connection == of.connection =>
@@ -77,6 +77,7 @@ fn is_listed(api: Api) -> bool {
 pub(crate) fn wire(world: &World, producers: &mut ProducerNames) -> Vec<String> {
     let mut open: Vec<OnWire> = Vec::new();
     let mut answers: Vec<(MessageId, String)> = Vec::new();
+    let mut given_up: Vec<ConnectionId> = Vec::new();
     let mut lines = Vec::new();
     let line = |at: Time, entry: &OnWire, fate: &str| {
         format!("{:6} ms  {} {} | {fate}", at.0 / 1000, entry.prefix, entry.content)
@@ -86,6 +87,9 @@ pub(crate) fn wire(world: &World, producers: &mut ProducerNames) -> Vec<String> 
     for (index, entry) in entries.iter().enumerate() {
         match entry.event {
             Event::ScriptEnded => break,
+            Event::ConnectionEnded { connection, why: ConnectionEnd::TimedOut | ConnectionEnd::Closed } => {
+                given_up.push(connection);
+            }
             Event::RequestSent { message, connection, to, number, request } => {
                 let (Node::Client(client), Node::Broker(broker)) = (entry.actor, to) else { continue };
                 let api = request.api();
@@ -100,7 +104,7 @@ pub(crate) fn wire(world: &World, producers: &mut ProducerNames) -> Vec<String> 
                 let waits = before.any(|other| !other.passed);
                 open.push(known);
                 let known = open.last_mut().expect("just pushed");
-                if !waits && fate(known, &entries[index + 1..]) == Fate::Passes {
+                if !waits && fate(known, entries, index, &given_up) == Fate::Passes {
                     known.passed = true;
                     lines.push(line(entry.at, known, "sent"));
                 }
@@ -110,7 +114,7 @@ pub(crate) fn wire(world: &World, producers: &mut ProducerNames) -> Vec<String> 
                 let Some(first) = open.iter().position(|known| known.message == message) else { continue };
                 let connection = open[first].connection;
                 for known in open[first..].iter_mut().filter(|known| known.connection == connection) {
-                    if fate(known, &entries[index + 1..]) != Fate::Passes {
+                    if fate(known, entries, index, &given_up) != Fate::Passes {
                         break;
                     }
                     known.passed = true;

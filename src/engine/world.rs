@@ -18,7 +18,7 @@ use super::kafka::types::*;
 use super::player::Player;
 use super::script::{FaultEffect, MessageFault, Setup};
 use super::sim::choice::{ChoiceOption, ChoicePoint};
-use super::sim::time::Time;
+use super::sim::time::{Span, Time};
 use super::sim::trace::EntryId;
 use std::sync::Arc;
 
@@ -69,6 +69,10 @@ pub struct ChoiceKey {
     /// The request or its response.
     pub direction: Direction,
 }
+
+/// A thawed broker serves the requests that it finds before it has replayed the metadata that it missed. Until then it
+/// may lead on as a zombie.
+const METADATA_AFTER_THAW: Span = Span::millis(30);
 
 /// The options of a message: it passes, its connection is cut, it is kept back.
 pub mod option {
@@ -396,6 +400,7 @@ impl World {
             self.stage.network.gone.push(node);
         }
         self.stage.network.paused.retain(|paused| *paused != node);
+        self.stage.network.starting.retain(|starting| *starting != node);
         self.deferred.retain(|(deferred, _)| *deferred != node);
         if let Node::Broker(broker) = node {
             self.stage.broker_processes[broker.index()] += 1;
@@ -429,7 +434,14 @@ impl World {
         while index < self.deferred.len() {
             if self.deferred[index].0 == node {
                 let (_, pending) = self.deferred.remove(index);
-                self.stage.push(now, pending.cause, pending.what);
+                let is_metadata = match pending.what {
+                    What::Arrive(connection, Direction::Response) => {
+                        self.stage.network.connection(connection).purpose == Purpose::MetadataLog
+                    }
+                    _ => false,
+                };
+                let at = if is_metadata { now + METADATA_AFTER_THAW } else { now };
+                self.stage.push(at, pending.cause, pending.what);
             } else {
                 index += 1;
             }

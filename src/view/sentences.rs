@@ -120,7 +120,7 @@ impl Teller<'_> {
             Event::RecordSent { record, .. } => {
                 format!("{who}'s application hands {} to its producer.", self.record(record))
             }
-            Event::SendThrew { record, exception } => {
+            Event::SendThrew { record, exception, .. } => {
                 format!("{who}'s send() of {} throws {exception}.", self.record(record))
             }
             Event::RecordAcknowledged { record, offset, .. } if offset < 0 => {

@@ -130,6 +130,7 @@ impl BrokerLifecycle {
         self.state = BrokerState::Starting;
         self.incarnation += 1;
         self.refusals = 0;
+        out.stage.network.starting.push(out.node);
         out.timer(out.now() + ready_after, Timer::Broker(BrokerTimer::ControllerRetry));
         self.clean_shutdown_epoch.is_some()
     }
@@ -273,7 +274,11 @@ impl BrokerLifecycle {
                 Next::Nothing
             }
             Response::BrokerHeartbeat { should_shut_down: true, .. } => Next::ShutDown,
-            Response::BrokerHeartbeat { .. } => {
+            Response::BrokerHeartbeat { is_fenced, .. } => {
+                if !is_fenced {
+                    // Only now does it listen (`BrokerServer.startup`).
+                    out.stage.network.starting.retain(|starting| *starting != out.node);
+                }
                 // The shutdown may have begun while an earlier heartbeat was on its way.
                 if self.state == BrokerState::PendingControlledShutdown && !self.asked_to_shut_down {
                     self.send_heartbeat(metadata_version, out);

@@ -25,12 +25,16 @@ pub struct ClientMetadata {
     wanted: PartitionSet,
     /// The partitions that the request under way asks for.
     requested: PartitionSet,
+    /// The request under way asks only for what is new (`isPartialUpdate`).
+    asks_for_new: bool,
     /// The partitions that an answer has told of.
     known: PartitionSet,
     /// The version of the last answer.
     version: Option<u64>,
     updates: u32,
     need_update: bool,
+    /// Something is wanted that no answer has told of.
+    need_new: bool,
     max_age: Span,
     last_refresh: Option<Time>,
     last_successful_refresh: Option<Time>,
@@ -52,10 +56,12 @@ impl ClientMetadata {
             bootstrap,
             wanted: (0..partitions as u8).map(PartitionId).collect(),
             requested: PartitionSet::EMPTY,
+            asks_for_new: false,
             known: PartitionSet::EMPTY,
             version: None,
             updates: 0,
             need_update: true,
+            need_new: false,
             max_age,
             last_refresh: None,
             last_successful_refresh: None,
@@ -70,12 +76,14 @@ impl ClientMetadata {
         self.wanted = PartitionSet::EMPTY;
     }
 
-    /// The client works with these partitions too (all those of a topic); asks for them if they are new to it.
+    /// The client works with these partitions too (all those of a topic); asks for them at once if they are new to
+    /// it (`requestUpdateForNewTopics`).
     pub fn want(&mut self, partitions: PartitionSet) {
         if !self.wanted.contains_all(partitions) {
             self.wanted = self.wanted.union(partitions);
             self.equivalent_responses = 0;
-            self.need_update = true;
+            self.need_new = true;
+            self.allowed_at = Time::ZERO;
         }
     }
 
@@ -115,16 +123,23 @@ impl ClientMetadata {
     /// When the next Metadata request may and should go out (`timeToNextUpdate`).
     pub fn next_update(&self) -> Time {
         let due = match self.last_successful_refresh {
-            _ if self.need_update => Time::ZERO,
+            _ if self.need_update || self.need_new => Time::ZERO,
             None => Time::ZERO,
             Some(at) => at + self.max_age,
         };
         due.max(self.allowed_at)
     }
 
-    /// A Metadata request goes out.
-    pub(super) fn request_sent(&mut self) {
+    /// A Metadata request goes out: for all that is wanted, or only for what is new
+    /// (`newMetadataRequestAndVersion`).
+    pub(super) fn request_sent(&mut self, now: Time) {
+        let is_fresh = self.last_successful_refresh.is_some_and(|at| at + self.max_age > now);
+        self.asks_for_new = !self.need_update && is_fresh;
         self.requested = self.wanted;
+        if self.asks_for_new {
+            let new = self.wanted.iter().filter(|partition| !self.known.contains(*partition));
+            self.requested = new.collect();
+        }
     }
 
     /// A Metadata request failed. `backoff` gives the back-off for the how many-th time (from 0).
@@ -153,30 +168,36 @@ impl ClientMetadata {
         if alive.is_empty() {
             return self.failed_update(now, backoff);
         }
+        let mut told = self.requested;
+        if self.asks_for_new {
+            told = told.union(self.known);
+        } else {
+            self.need_update = false;
+            self.last_successful_refresh = Some(now);
+        }
         // What was wanted only after the request left is asked for again.
-        self.need_update = !self.requested.contains_all(self.wanted);
+        self.need_new = !told.contains_all(self.wanted);
         self.last_refresh = Some(now);
-        self.last_successful_refresh = Some(now);
         self.attempts = 0;
         self.equivalent_responses += 1;
         self.version = Some(version);
         self.updates += 1;
         self.brokers = alive;
         for partition in self.requested.iter() {
-            let told = image.partition(partition);
+            let answer = image.partition(partition);
             let known = &mut self.partitions[partition.index()];
-            if told.leader_epoch > known.leader_epoch || !self.known.contains(partition) {
+            if answer.leader_epoch > known.leader_epoch || !self.known.contains(partition) {
                 self.equivalent_responses = 0;
             }
-            if told.leader_epoch >= known.leader_epoch {
-                *known = KnownLeader { leader: told.leader, leader_epoch: told.leader_epoch };
+            if answer.leader_epoch >= known.leader_epoch {
+                *known = KnownLeader { leader: answer.leader, leader_epoch: answer.leader_epoch };
             }
             // LEADER_NOT_AVAILABLE is an InvalidMetadataException: ask again.
-            if told.leader.is_none_or(|leader| !alive.contains(leader)) {
+            if answer.leader.is_none_or(|leader| !alive.contains(leader)) {
                 self.need_update = true;
             }
         }
-        self.known = self.requested;
+        self.known = told;
         self.set_backoff(now, backoff);
     }
 

@@ -212,8 +212,12 @@ impl ConsumerCoordinator {
         self.commits.sync_result = Some(self.commit_result(result, sent_for, out));
     }
 
-    /// `commitAsync()`: one attempt, or as soon as the coordinator is found.
+    /// `commitAsync()`: one attempt, or as soon as the coordinator is found. Without offsets nobody is asked.
     pub(super) fn commit_async(&mut self, offsets: List<OffsetEntry>, commit: AsyncCommit, out: &mut Out) {
+        if offsets.is_empty() {
+            self.commits.in_flight += 1;
+            return self.end_commit_async(Ok(()), commit, out);
+        }
         if self.coordinator.is_none() {
             return self.commits.waiting.push((commit, offsets));
         }

@@ -154,7 +154,7 @@ exception_classes! {
     NewLeaderElectedException, FencedMemberEpochException, StaleMemberEpochException,
     TransactionAbortableException,
     // Raised by the client itself.
-    TransactionAbortedException, IllegalStateException, CommitFailedException, RetriableCommitFailedException,
+    TransactionAbortedException, IllegalStateException, ConcurrentModificationException, CommitFailedException, RetriableCommitFailedException,
     NoOffsetForPartitionException, LogTruncationException, DisconnectException, BufferExhaustedException,
     RecordDeserializationException, ConfigException, InterruptException, RecordBatchTooLargeException,
 }

@@ -181,8 +181,8 @@ pub enum Event {
     ClientResumed,
     /// An application handed a record to its producer.
     RecordSent { record: RecordId, partition: PartitionId },
-    /// `send()` threw.
-    SendThrew { record: RecordId, exception: Exception },
+    /// `send()` threw; `waited`: after it had blocked, so that the hand-over was told before.
+    SendThrew { record: RecordId, exception: Exception, waited: bool },
     /// A record's future succeeded; -1 as offset with acks=0.
     RecordAcknowledged { record: RecordId, partition: PartitionId, offset: Offset },
     /// A record's future failed.

@@ -8,7 +8,7 @@
 use super::message::{Api, Request, Response};
 use super::types::*;
 use crate::engine::script::{FaultEffect, MessageFault};
-use crate::engine::sim::time::Time;
+use crate::engine::sim::time::{Span, Time};
 use crate::engine::sim::trace::EntryId;
 use std::collections::VecDeque;
 
@@ -143,6 +143,11 @@ pub(crate) struct Connection {
     pub busy: bool,
     /// The client's end has closed, as the server knows.
     pub end_received: bool,
+    /// It was reset: from this instant on the server's attempts to write fail.
+    pub reset_at: Time,
+    /// Answers to a client that has closed its end. Its system answers the first with a reset, which the second
+    /// meets and the server hears of.
+    pub unheard: u32,
     /// No frame of a direction may overtake the one before it.
     pub last_arrival: [Time; 2],
     /// Api, number and sending entry of requests that have no answer yet.
@@ -156,7 +161,18 @@ pub(crate) struct OpenRequest {
     pub number: u32,
 }
 
+/// From the second answer that nobody hears to the reset that the server gets for it.
+const RESET_NOTICE: Span = Span::micros(250);
+
 impl Connection {
+    /// One more answer to a client that has closed its end.
+    pub fn note_unheard(&mut self, now: Time) {
+        self.unheard += 1;
+        if self.unheard == 2 {
+            self.reset_at = self.reset_at.min(now + RESET_NOTICE);
+        }
+    }
+
     pub fn frames(&mut self, direction: Direction) -> &mut VecDeque<Frame> {
         match direction {
             Direction::Request => &mut self.requests,
@@ -186,6 +202,8 @@ pub struct Network {
     pub(crate) paused: Vec<Node>,
     /// Processes that are not there: connections to them are refused.
     pub(crate) gone: Vec<Node>,
+    /// Brokers that start and do not listen yet: connections to them are refused as well.
+    pub(crate) starting: Vec<Node>,
     /// Connections on held links whose ApiVersions was not answered.
     pub(crate) handshakes: Vec<ConnectionId>,
 }
@@ -250,6 +268,11 @@ impl Network {
 
     pub(crate) fn is_gone(&self, node: Node) -> bool {
         self.gone.contains(&node)
+    }
+
+    /// Whether a connection to a process is refused.
+    pub(crate) fn refuses(&self, node: Node) -> bool {
+        self.is_gone(node) || self.starting.contains(&node)
     }
 
     /// The connections that a link names and that are not over.

@@ -423,7 +423,7 @@ impl<T: Copy> NetworkClient<T> {
         }
         let Some(broker) = node else { return false };
         if self.can_send(broker) {
-            self.metadata.request_sent();
+            self.metadata.request_sent(out.now());
             self.metadata_in_flight = true;
             self.send_in_context(broker, Request::Metadata, None, self.config.request_timeout, out);
             return true;

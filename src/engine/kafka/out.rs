@@ -310,18 +310,20 @@ impl Out<'_> {
             to,
             purpose,
             client_open: true,
-            server_open: !self.stage.network.is_gone(to),
+            server_open: !self.stage.network.refuses(to),
             requests: Default::default(),
             responses: Default::default(),
             inbox: Default::default(),
             busy: false,
             end_received: false,
+            reset_at: Time::NEVER,
+            unheard: 0,
             last_arrival: [now; 2],
             open_requests: Default::default(),
         });
         let round_trip = self.latency(stream::REQUEST_LATENCY, id, u64::MAX)
             + self.latency(stream::RESPONSE_LATENCY, id, u64::MAX);
-        let what = if self.stage.network.is_gone(to) {
+        let what = if self.stage.network.refuses(to) {
             What::Disconnected(id, self.node, ConnectionEnd::PeerGone)
         } else {
             self.emit(Event::ConnectionOpened { connection: id, to });
@@ -374,14 +376,22 @@ impl Out<'_> {
         let state = self.stage.network.connection(connection);
         let Some(index) = state.open_requests.iter().position(|open| open.message == message) else { return };
         let open = state.open_requests.remove(index).expect("just found");
-        if state.end_received {
-            // The client has closed: the attempt to answer ends the connection, and what was not
-            // taken up yet is discarded (kafka-semantics 0.5, rule 4).
+        let now = self.stage.now;
+        if state.reset_at <= now {
+            // The attempt to answer ends the connection, and what was not taken up yet is discarded
+            // (kafka-semantics 0.5, rule 4).
             self.lose_unread(connection);
             self.stage.network.connection(connection).server_open = false;
             let what = What::Disconnected(connection, self.node, ConnectionEnd::Closed);
-            self.stage.push(self.stage.now, self.cause, what);
+            self.stage.push(now, self.cause, what);
             return;
+        }
+        let is_kept_back = state.responses.front().is_some_and(|frame| frame.held)
+            || self.stage.network.verdict(connection, Direction::Response, open.api, open.number)
+                == Verdict::Hold;
+        let state = self.stage.network.connection(connection);
+        if !state.client_open && !is_kept_back {
+            state.note_unheard(now);
         }
         if self.stage.watches_responses
             && let Node::Client(client) = to
@@ -608,6 +618,7 @@ impl Stage {
             self.network.connection(connection).requests = lost;
         }
         self.lose(connection, Direction::Response);
+        let now = self.now;
         // Each end notices a little later; an end whose process is gone notices nothing.
         let notice = Span::micros(100);
         if client_open && !self.network.is_gone(from) {
@@ -618,6 +629,7 @@ impl Stage {
         let state = self.network.connection(connection);
         if server_open && !server_gone {
             state.end_received = true;
+            state.reset_at = state.reset_at.min(now);
             if state.inbox.is_empty() && !state.busy {
                 state.server_open = false;
                 self.push(self.now + notice, cause, What::Disconnected(connection, to, why));
@@ -690,10 +702,14 @@ impl Stage {
                 }
                 Content::Response(response) => {
                     if !state.client_open {
-                        // The client's system answers with a reset.
-                        state.server_open = false;
+                        if frame.held {
+                            state.note_unheard(now);
+                        }
+                        let meets_reset = state.reset_at <= now;
                         self.emit(from, cause, Event::MessageLost { message: frame.message, direction });
-                        self.lose(connection, Direction::Request);
+                        if meets_reset {
+                            self.cut(connection, ConnectionEnd::Closed, cause);
+                        }
                         continue;
                     }
                     let message = frame.message;

@@ -75,6 +75,11 @@ struct WaitingRecord {
     bytes: u32,
 }
 
+/// Whether an exception of `send()` fails the record's future; others are thrown (`ApiException`).
+fn is_of_the_api(exception: Exception) -> bool {
+    !matches!(exception.class, ExceptionClass::KafkaException | ExceptionClass::IllegalStateException)
+}
+
 /// A flush waits for what was handed over before it.
 #[derive(Clone, Debug)]
 struct Flush {
@@ -96,6 +101,7 @@ pub struct Producer {
     pub(super) retries: u32,
     pub(super) request_timeout: Span,
     pub(super) max_request_size: u32,
+    retry_backoff: Span,
     max_block: Span,
     /// `max.in.flight.requests.per.connection=1`: a partition waits for its batch's answer before its next batch.
     pub(super) guarantees_order: bool,
@@ -114,6 +120,8 @@ pub struct Producer {
     /// A transaction was completed once: since then batches do not linger.
     pub(super) flushes_by_completion: bool,
     pub(super) unsettled: usize,
+    /// Records in batches whose `send()` threw or whose future had failed before.
+    in_vain: Vec<RecordId>,
     /// The instants for which the clock is set.
     pub(super) alarms: Vec<Time>,
     // Lists kept for their capacity.
@@ -165,6 +173,7 @@ impl Producer {
             retries: config.retries,
             request_timeout: config.request_timeout,
             max_request_size: config.max_request_size,
+            retry_backoff: config.retry_backoff,
             max_block: config.max_block,
             guarantees_order: config.max_in_flight_requests_per_connection == 1,
             topics,
@@ -179,6 +188,7 @@ impl Producer {
             blocked: None,
             flushes_by_completion: false,
             unsettled: 0,
+            in_vain: Vec::new(),
             alarms: Vec::new(),
             wire: Vec::new(),
             found: Vec::new(),
@@ -200,7 +210,8 @@ impl Producer {
         self.wake_at(out.now(), out);
     }
 
-    fn is_transactional(&self) -> bool {
+    /// Whether it has a transactional.id.
+    pub fn is_transactional(&self) -> bool {
         self.transactions.as_ref().is_some_and(|manager| manager.is_transactional())
     }
 
@@ -265,12 +276,9 @@ impl Producer {
             self.fail_send(waiting, Exception::new(ExceptionClass::RecordTooLargeException), out);
             return Ok(());
         }
-        if let Some(manager) = &mut self.transactions
-            && let Err(exception) = manager.maybe_add_partition(partition)
-        {
-            // Exceptions of the API fail the future, others are thrown.
-            use ExceptionClass::{InvalidProducerEpochException, ProducerFencedException};
-            if !matches!(exception.class, InvalidProducerEpochException | ProducerFencedException) {
+        if let Err(exception) = self.may_send(partition) {
+            self.append_in_vain(waiting, out);
+            if !is_of_the_api(exception) {
                 return Err(exception);
             }
             self.fail_send(waiting, exception, out);
@@ -285,6 +293,34 @@ impl Producer {
         self.wake_at(out.now(), out);
         out.cause = cause;
         Ok(())
+    }
+
+    /// Whether the transaction takes a record for a partition; if so, the partition belongs to it.
+    fn may_send(&mut self, partition: PartitionId) -> Result<(), Exception> {
+        self.transactions.as_mut().map_or(Ok(()), |manager| manager.maybe_add_partition(partition))
+    }
+
+    /// `send()` asks only after it has appended whether the transaction takes a record. When it throws, or fails
+    /// the future, the record stays in its batch: it shares that one's fate, and its callback runs (again).
+    fn append_in_vain(&mut self, waiting: WaitingRecord, out: &mut Out) {
+        let WaitingRecord { record, partition, bytes } = waiting;
+        let transactional = self.is_transactional();
+        self.accumulator.append(record, partition, bytes, transactional, out.now(), out.cause);
+        self.in_vain.push(record);
+        // The network thread is not woken; after a fatal error it looks again and again.
+        if self.transactions.as_ref().is_some_and(TransactionManager::has_fatal_error) {
+            self.wake_at(out.now() + self.retry_backoff, out);
+        }
+    }
+
+    /// A record of a batch has its answer: nobody waits for it any more.
+    pub(super) fn settle(&mut self, record: RecordId) {
+        match self.in_vain.iter().position(|vain| *vain == record) {
+            Some(place) => {
+                self.in_vain.remove(place);
+            }
+            None => self.unsettled -= 1,
+        }
     }
 
     /// A record's future fails before it is in a batch.
@@ -319,6 +355,10 @@ impl Producer {
             admitted = true;
             if let Some(exception) = exception {
                 self.unsettled -= 1;
+                if !is_of_the_api(exception) {
+                    out.emit(Event::SendThrew { record, exception, waited: true });
+                    continue;
+                }
                 out.emit(Event::RecordFailed { record, partition, exception });
                 if let Some(manager) = &mut self.transactions {
                     manager.maybe_transition_to_error_state(exception, out);
@@ -338,9 +378,8 @@ impl Producer {
         if bytes > self.max_request_size {
             return Some(Exception::new(ExceptionClass::RecordTooLargeException));
         }
-        if let Some(manager) = &mut self.transactions
-            && let Err(exception) = manager.maybe_add_partition(partition)
-        {
+        if let Err(exception) = self.may_send(partition) {
+            self.append_in_vain(waiting, out);
             return Some(exception);
         }
         let transactional = self.is_transactional();
@@ -351,13 +390,15 @@ impl Producer {
     /// Makes a call; its end is told by [`Out::complete`].
     pub fn call(&mut self, call_id: CallId, call: ProducerCall, out: &mut Out) {
         out.emit(Event::CallBegan { call: call.call() });
-        if self.waiting.is_empty() || matches!(call, ProducerCall::Close { .. }) {
+        // The network thread was woken by what was sent before, and is faster than the application's next call: what
+        // can go out is not taken back by the abort.
+        if call == ProducerCall::Abort && self.alarms.iter().any(|alarm| *alarm <= out.now()) {
+            self.run_sender(out);
+        }
+        if self.waiting.is_empty() {
             self.begin_call(call_id, call, out);
         } else {
             self.calls.push_back((call_id, call));
-        }
-        if !self.closed {
-            self.wake_at(out.now(), out);
         }
     }
 
@@ -394,8 +435,13 @@ impl Producer {
                 };
                 if let Some(exception) = result {
                     out.complete(call_id, kind, exception);
+                    // The network thread is not woken.
+                    return;
                 }
             }
+        }
+        if !self.closed {
+            self.wake_at(out.now(), out);
         }
     }
 
@@ -506,6 +552,16 @@ impl Producer {
 
     pub(super) fn is_closed(&self) -> bool {
         self.closed
+    }
+
+    /// Whether `partitionsFor` of the default topic has its answer.
+    pub fn knows_default_topic(&self) -> bool {
+        self.network.metadata().knows(PartitionId::DEFAULT)
+    }
+
+    /// Whether a `send()` still blocks.
+    pub fn is_sending(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// Records without an answer.

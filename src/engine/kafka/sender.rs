@@ -426,10 +426,11 @@ impl Producer {
             return;
         }
         let partition = batch.partition;
-        self.unsettled -= batch.records.len();
-        for (place, record) in batch.records.iter().enumerate() {
+        for place in 0..batch.records.len() {
+            let record = self.accumulator.get(id).expect("it was in flight").records[place].record;
             let offset = if base_offset < 0 { -1 } else { base_offset + place as Offset };
-            out.emit(Event::RecordAcknowledged { record: record.record, partition, offset });
+            out.emit(Event::RecordAcknowledged { record, partition, offset });
+            self.settle(record);
         }
         self.accumulator.complete(id);
     }
@@ -437,10 +438,11 @@ impl Producer {
     /// Tells the batch's records that they failed. Returns whether they had no answer before.
     fn fail_records(&mut self, id: BatchId, exception: Exception, out: &mut Out) -> bool {
         let Some(batch) = self.accumulator.get(id).filter(|batch| !batch.done) else { return false };
-        let partition = batch.partition;
-        self.unsettled -= batch.records.len();
-        for record in &batch.records {
-            out.emit(Event::RecordFailed { record: record.record, partition, exception });
+        let (partition, count) = (batch.partition, batch.records.len());
+        for place in 0..count {
+            let record = self.accumulator.get(id).expect("seen above").records[place].record;
+            out.emit(Event::RecordFailed { record, partition, exception });
+            self.settle(record);
         }
         true
     }

@@ -2,7 +2,21 @@
 
 use super::*;
 
+/// The recorder reads the logs twice before it looks at the files; a transaction may run into its time-out meanwhile.
+const READING_LOGS: Span = Span::seconds(2);
+
 impl World {
+    /// Whether some transaction has no marker yet that readers could see.
+    fn has_open_transaction(&self) -> bool {
+        (2..self.stage.setup.topics.len())
+            .flat_map(|topic| self.partitions_of(TopicId(topic as u8)))
+            .filter_map(|partition| {
+                let leader = self.image().partition(partition).leader?;
+                self.brokers[leader.index()].log(partition)
+            })
+            .any(|log| log.last_stable_offset() < log.high_watermark())
+    }
+
     pub(super) fn begin_ending(&mut self) {
         self.player.ending = Ending::JoiningBackground;
         for broker in 0..self.brokers.len() {
@@ -64,7 +78,11 @@ impl World {
                 self.player.ending = Ending::LastLook;
                 self.sleep(None, Span::millis(300));
             }
-            Ending::LastLook => self.player.ending = Ending::Over,
+            Ending::LastLook if self.has_open_transaction() => {
+                self.player.ending = Ending::ReadingLogs;
+                self.sleep(None, READING_LOGS);
+            }
+            Ending::LastLook | Ending::ReadingLogs => self.player.ending = Ending::Over,
         }
     }
 

@@ -80,6 +80,7 @@ enum Ending {
     Closing,
     AwaitingReplicas,
     LastLook,
+    ReadingLogs,
     Over,
 }
 
@@ -95,6 +96,11 @@ struct Task {
 enum Activity {
     Done,
     Sleeping,
+    /// Until the election: then a moment more, until it is known.
+    MovingLeader {
+        topic: TopicId,
+        to: BrokerId,
+    },
     /// A blocking call; quiet ones are observed only when they throw.
     Calling {
         client: ClientId,
@@ -143,6 +149,10 @@ enum Activity {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Awaited {
+    /// An application's producer has its first metadata.
+    Started(ApplicationId),
+    /// No `send()` of an application blocks any more.
+    HandedOver(ApplicationId),
     Settled(ApplicationId),
     Isr(TopicId, BrokerSet),
     Leader(TopicId, Option<BrokerId>),
@@ -248,10 +258,18 @@ impl World {
                 }
                 return;
             };
-            self.player.next += 1;
             if line.trigger != Trigger::InOrder {
+                self.player.next += 1;
                 continue;
             }
+            if let Some(application) = line.step.starts()
+                && self.starts_slowly(application)
+            {
+                let task = self.await_condition(None, Awaited::Started(application), Span::ZERO);
+                self.player.foreground = Some(task);
+                return;
+            }
+            self.player.next += 1;
             let task = self.do_step(index, &line.step, None);
             self.arm_followers(index);
             if line.background {
@@ -261,6 +279,18 @@ impl World {
                 self.player.foreground = task;
             }
         }
+    }
+
+    /// The first step that names an application starts its client. A producer without transactions then blocks until
+    /// it knows the default topic (`partitionsFor`). Returns whether there is such an answer to wait for.
+    fn starts_slowly(&mut self, application: ApplicationId) -> bool {
+        let setup = &self.stage.setup.applications[usize::from(application.0)];
+        let is_started = self.applications[usize::from(application.0)].client.is_some();
+        if is_started || !matches!(setup.client, ClientConfig::Producer(_)) {
+            return false;
+        }
+        self.client_of(application);
+        !self.holds(Awaited::Started(application))
     }
 
     fn sleep(&mut self, step: Option<u32>, span: Span) -> u32 {
@@ -307,6 +337,13 @@ impl World {
                     self.finish_task(task);
                 }
             }
+            Activity::MovingLeader { topic, to } => {
+                self.move_leader(topic, to);
+                let at = self.stage.now + Span::millis(20);
+                let state = &mut self.player.tasks[task as usize];
+                (state.activity, state.deadline) = (Activity::Sleeping, at);
+                self.stage.push(at, None, What::Task(task));
+            }
             Activity::Awaiting { condition, .. } => self.give_up(task, condition),
             _ => {}
         }
@@ -318,6 +355,9 @@ impl World {
         if condition == Awaited::Background {
             self.finish_task(task);
             return self.go_on_ending();
+        }
+        if matches!(condition, Awaited::Started(_) | Awaited::HandedOver(_)) {
+            return self.finish_task(task);
         }
         let topic = |id: TopicId| self.stage.setup.topics[usize::from(id.0)].name.clone();
         let what = match condition {
@@ -331,7 +371,9 @@ impl World {
             Awaited::AllReplicas => "all replicas in sync at the end".to_string(),
             Awaited::Stopped(broker) => format!("the clean stop of {broker}"),
             Awaited::Programs => "the programs to come to rest".to_string(),
-            Awaited::Background => unreachable!("handled above"),
+            Awaited::Background | Awaited::Started(_) | Awaited::HandedOver(_) => {
+                unreachable!("handled above")
+            }
         };
         self.fail(RunError::GaveUp { step, what });
     }
@@ -369,6 +411,12 @@ impl World {
             self.image().partition(self.stage.setup.topics[usize::from(topic.0)].first_partition)
         };
         match condition {
+            Awaited::Started(application) => self
+                .producer_of(application)
+                .is_none_or(|producer| producer.is_transactional() || producer.knows_default_topic()),
+            Awaited::HandedOver(application) => {
+                self.producer_of(application).is_none_or(|producer| !producer.is_sending())
+            }
             Awaited::Settled(application) => self.unsettled(application) == 0,
             Awaited::Isr(topic, isr) => first(topic).isr == isr,
             Awaited::Leader(topic, leader) => first(topic).leader == leader,
@@ -421,6 +469,16 @@ impl World {
         let topic = &self.stage.setup.topics[usize::from(topic.0)];
         let first = topic.first_partition.0;
         (first..first + topic.config.partitions).map(PartitionId)
+    }
+
+    /// The living producer of an application.
+    fn producer_of(&self, application: ApplicationId) -> Option<&Producer> {
+        let client = self.applications[usize::from(application.0)].client?;
+        let client = &self.clients[usize::from(client.0)];
+        match &client.kind {
+            ClientKind::Producer(producer) if client.alive => Some(producer),
+            _ => None,
+        }
     }
 
     /// Records of an application that have no answer yet; those of crashed instances have none to get.

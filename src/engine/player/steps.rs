@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// A process takes so long to be gone; until then its peers have noticed.
+const PROCESS_END: Span = Span::millis(30);
+
 impl World {
     /// Does a step; returns the task that goes on with it, if it takes time.
     pub(super) fn do_step(&mut self, index: u32, step: &Step, cause: Option<EntryId>) -> Option<u32> {
@@ -49,7 +52,10 @@ impl World {
 
     pub(super) fn await_condition(&mut self, step: Option<u32>, condition: Awaited, then: Span) -> u32 {
         let task = self.new_task(step, Activity::Awaiting { condition, then });
-        let patience = if condition == Awaited::Programs { PROGRAMS_MAX } else { PATIENCE };
+        let patience = match condition {
+            Awaited::Programs | Awaited::Started(_) | Awaited::HandedOver(_) => PROGRAMS_MAX,
+            _ => PATIENCE,
+        };
         let deadline = self.stage.now + patience;
         self.player.tasks[task as usize].deadline = deadline;
         self.stage.push(deadline, None, What::Task(task));
@@ -177,7 +183,11 @@ impl World {
             _ => Err(Exception::new(ExceptionClass::IllegalStateException)),
         };
         if let Err(exception) = result {
-            self.stage.emit(Node::Client(client), None, Event::SendThrew { record, exception });
+            self.stage.emit(
+                Node::Client(client),
+                None,
+                Event::SendThrew { record, exception, waited: false },
+            );
         }
         result.is_ok()
     }
@@ -230,7 +240,8 @@ impl World {
         if *action == ClientAction::Restart {
             self.start_client(application);
             self.begin_program(application);
-            return None;
+            let started = Awaited::Started(application);
+            return (!self.holds(started)).then(|| self.await_condition(Some(index), started, Span::ZERO));
         }
         let client = self.client_of(application);
         let node = Node::Client(client);
@@ -245,11 +256,29 @@ impl World {
         );
         let state = &self.clients[usize::from(client.0)];
         if !harmless && (!state.alive || state.closed) {
-            // A crashed client makes no calls; on a closed one every call throws.
-            if state.alive {
+            // A crashed client makes no calls; on a closed one every call throws but `close()` and `flush()`.
+            if state.alive && !matches!(action, ClientAction::Close | ClientAction::Flush) {
                 let exception = Some(Exception::new(ExceptionClass::IllegalStateException));
                 self.observe_call(client, index, exception);
             }
+            return None;
+        }
+        // A consumer is for one thread: while a loop polls in the background, other calls throw.
+        let calls_consumer = matches!(
+            action,
+            ClientAction::Poll { .. }
+                | ClientAction::PollOnce
+                | ClientAction::CommitSync { .. }
+                | ClientAction::CommitAsync
+                | ClientAction::Seek { .. }
+                | ClientAction::Drain
+                | ClientAction::Loop
+                | ClientAction::Close
+        );
+        let is_consumer = matches!(self.clients[usize::from(client.0)].kind, ClientKind::Consumer(_));
+        if calls_consumer && is_consumer && self.is_polled_in_background(application) {
+            let exception = Some(Exception::new(ExceptionClass::ConcurrentModificationException));
+            self.observe_call(client, index, exception);
             return None;
         }
         let call = self.next_call();
@@ -258,7 +287,8 @@ impl World {
                 for record in records {
                     self.send(client, *record, *topic, *partition, *size);
                 }
-                None
+                let handed_over = Awaited::HandedOver(application);
+                (!self.holds(handed_over)).then(|| self.await_condition(Some(index), handed_over, Span::ZERO))
             }
             ClientAction::Init => Some(self.call_producer(index, client, call, ProducerCall::Init, false)),
             ClientAction::Begin => Some(self.call_producer(index, client, call, ProducerCall::Begin, false)),
@@ -334,9 +364,7 @@ impl World {
             }
             ClientAction::Halt => {
                 self.applications[usize::from(application.0)].looping = false;
-                let going = self.player.tasks.iter().any(|task| {
-                    matches!(task.activity, Activity::Looping { application: looping, .. } if looping == application)
-                });
+                let going = self.is_polled_in_background(application);
                 going.then(|| self.new_task(Some(index), Activity::Halting { application }))
             }
             ClientAction::Close => {
@@ -360,6 +388,12 @@ impl World {
             }
             ClientAction::Restart => unreachable!("done above"),
         }
+    }
+
+    fn is_polled_in_background(&self, application: ApplicationId) -> bool {
+        self.player.tasks.iter().any(|task| {
+            matches!(task.activity, Activity::Looping { application: looping, .. } if looping == application)
+        })
     }
 
     pub(super) fn call_producer(
@@ -455,6 +489,7 @@ impl World {
             BrokerAction::Kill if running => {
                 self.brokers[broker.index()].kill(&mut self.stage.out(node, None));
                 self.process_ended(node);
+                return Some(self.sleep(Some(index), PROCESS_END));
             }
             BrokerAction::LosePower { flushed } if running => {
                 self.brokers[broker.index()].lose_power(
@@ -463,6 +498,7 @@ impl World {
                     &mut self.stage.out(node, None),
                 );
                 self.process_ended(node);
+                return Some(self.sleep(Some(index), PROCESS_END));
             }
             BrokerAction::Start if !running => {
                 self.process_started(node);
@@ -474,7 +510,7 @@ impl World {
                     // It was still starting.
                     self.process_ended(node);
                 }
-                return Some(self.await_condition(Some(index), Awaited::Stopped(broker), Span::ZERO));
+                return Some(self.await_condition(Some(index), Awaited::Stopped(broker), PROCESS_END));
             }
             BrokerAction::Wipe if !running => {
                 self.brokers[broker.index()].wipe(default_topic, &mut self.stage.out(node, None));
@@ -504,12 +540,16 @@ impl World {
         let partitions: PartitionSet = self.partitions_of(topic).collect();
         match action {
             TopicAction::MoveLeader { to } => {
-                for partition in partitions.iter() {
-                    self.controller.move_leader(partition, to, &mut self.stage.out(Node::Controller, None));
+                if self.stage.setup.script[index as usize].trigger != Trigger::InOrder {
+                    self.move_leader(topic, to);
+                    return None;
                 }
-                // On the real cluster reassignment and election take about half a second, also when the
-                // election finds that `to` is not in sync and changes nothing.
-                Some(self.sleep(Some(index), Span::millis(300)))
+                // A person reassigns, looks, and calls the election.
+                let task = self.new_task(Some(index), Activity::MovingLeader { topic, to });
+                let at = self.stage.now + Span::millis(300);
+                self.player.tasks[task as usize].deadline = at;
+                self.stage.push(at, None, What::Task(task));
+                Some(task)
             }
             TopicAction::SetMinInsyncReplicas(value) => {
                 self.stage.emit(Node::Script, None, Event::TopicMinInsyncReplicasSet { topic, value });
@@ -532,6 +572,14 @@ impl World {
                 self.brokers[leader.index()].delete_records(partition, before, &mut out);
                 Some(self.sleep(Some(index), Span::millis(20)))
             }
+        }
+    }
+
+    /// Reassignment and preferred election: nothing changes when `to` is not in sync.
+    pub(super) fn move_leader(&mut self, topic: TopicId, to: BrokerId) {
+        let partitions: PartitionSet = self.partitions_of(topic).collect();
+        for partition in partitions.iter() {
+            self.controller.move_leader(partition, to, &mut self.stage.out(Node::Controller, None));
         }
     }
 
@@ -559,7 +607,8 @@ impl World {
                 for connection in connections {
                     self.stage.cut(connection, ConnectionEnd::Cut, cause);
                 }
-                None
+                // Both ends notice before the next step.
+                Some(self.sleep(Some(index), Span::millis(1)))
             }
         }
     }

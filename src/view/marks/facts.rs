@@ -12,7 +12,7 @@ impl Maker<'_> {
             Event::RecordAcknowledged { record, .. } => {
                 self.disc(entry, lane, DiscKind::Acknowledged, record, Prominence::Quiet, "");
             }
-            Event::RecordFailed { record, exception, .. } | Event::SendThrew { record, exception } => {
+            Event::RecordFailed { record, exception, .. } | Event::SendThrew { record, exception, .. } => {
                 let name = exception.class.name();
                 self.disc(entry, lane, DiscKind::Failed, record, Prominence::Main, name);
             }

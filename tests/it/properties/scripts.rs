@@ -196,7 +196,7 @@ pub fn transactions(seed: u64) -> Vec<String> {
                 }
                 9 => broker_step(&mut dice),
                 10 => process_step(&mut dice),
-                _ => "P flush".to_string(),
+                _ => "P flush &".to_string(),
             });
         }
         match dice.below(10) {

@@ -739,7 +739,7 @@ fn markers() {
     assert_eq!(marker(&mut cluster, MarkerKind::Abort, 5), refused, "T32");
     assert_eq!(stable(&mut cluster), (0, 0, 0));
     cluster.start(B2);
-    cluster.run(Span::seconds(3));
+    cluster.run(Span::seconds(4));
     assert_eq!(marker(&mut cluster, MarkerKind::Abort, 5), Some(vec![]));
     assert_eq!(stable(&mut cluster), (2, 2, 1), "the reader is told whose records to skip");
     let answer = fetched(&cluster, waiting);
