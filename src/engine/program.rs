@@ -15,6 +15,8 @@ use super::world::{ClientKind, World};
 const POLL_TIMEOUT: Span = Span::millis(100);
 /// So many polls in a row without a record: a consuming program has nothing left to do.
 const IDLE_POLLS: u32 = 10;
+/// So many, a minute of them: it is not waited for any longer, though there is something to read.
+const IDLE_POLLS_MAX: u32 = 600;
 /// A program that got an error from the cluster tries again after so long.
 const PAUSE_AFTER_ERROR: Span = Span::millis(100);
 
@@ -134,21 +136,58 @@ impl World {
             }
             ClientKind::Consumer(_) => true,
         });
-        let consuming_idle = (0..self.applications.len()).all(|index| {
-            let state = &self.applications[index].program;
-            let consumer = match self.stage.setup.applications[index].program {
-                Some(Program::Consume { .. }) => ApplicationId(index as u8),
-                Some(Program::Transform { consumer, .. }) => consumer,
-                Some(Program::Produce { .. }) | None => return true,
-            };
-            let assigned = self.applications[usize::from(consumer.0)].client.is_some_and(|id| {
-                matches!(&self.clients[usize::from(id.0)].kind,
-                    ClientKind::Consumer(consumer) if !consumer.assignment().is_empty())
-            });
-            state.phase == Phase::NotRunning
-                || (state.phase == Phase::Polling && state.idle >= IDLE_POLLS && assigned)
-        });
-        producing_done && answered && consuming_idle
+        producing_done
+            && answered
+            && (0..self.applications.len()).all(|index| self.has_nothing_to_read(ApplicationId(index as u8)))
+    }
+
+    /// Whether an application that consumes has read all there is. One that gets nothing for long is not waited for:
+    /// it may be cut off for good.
+    fn has_nothing_to_read(&self, application: ApplicationId) -> bool {
+        let state = &self.applications[usize::from(application.0)].program;
+        let consumer = match self.program_of(application) {
+            Some(Program::Consume { .. }) => application,
+            Some(Program::Transform { consumer, .. }) => consumer,
+            Some(Program::Produce { .. }) | None => return true,
+        };
+        if state.phase == Phase::NotRunning {
+            return true;
+        }
+        if state.phase != Phase::Polling || state.idle < IDLE_POLLS {
+            return false;
+        }
+        state.idle >= IDLE_POLLS_MAX
+            || self.topic_of(consumer).is_some_and(|(topic, _)| {
+                self.partitions_of(topic).all(|partition| self.is_read_to_its_end(partition, consumer))
+            })
+    }
+
+    /// What a consuming application reads, and with which group.
+    fn topic_of(&self, application: ApplicationId) -> Option<(TopicId, Option<GroupId>)> {
+        match &self.stage.setup.applications[usize::from(application.0)].client {
+            ClientConfig::Consumer { config, topic, .. } => Some((*topic, config.group_id)),
+            ClientConfig::Producer(_) => None,
+        }
+    }
+
+    /// Whether a member of a consumer's group owns a partition and has read all that its leader's log holds.
+    fn is_read_to_its_end(&self, partition: PartitionId, consumer: ApplicationId) -> bool {
+        let Some(leader) = self.image().partition(partition).leader else {
+            // Nobody can read it. A broker that is starting may lead it soon.
+            return self.brokers.iter().all(|broker| broker.is_serving() || !broker.is_running());
+        };
+        let Some(log) = self.brokers[leader.index()].log(partition) else { return true };
+        self.clients.iter().filter(|client| client.alive).any(|client| {
+            let same_group = client
+                .application
+                .is_some_and(|application| self.topic_of(application) == self.topic_of(consumer));
+            match &client.kind {
+                ClientKind::Consumer(member) if same_group && member.assignment().contains(partition) => {
+                    member.position(partition).is_some_and(|position| position >= log.log_end_offset())
+                }
+                _ => false,
+            }
+        })
     }
 
     fn program_later(&mut self, application: ApplicationId, span: Span) {

@@ -4,7 +4,7 @@
 //! - `Scenario::to_text` prints it back (`print`);
 //! - `Scenario::lower` resolves its names into an [`engine::script::Setup`](Setup) (`lower`).
 //!
-//! - `measured` makes plans of a scenario, and of a measured run the scenario that plays it;
+//! - `measured` makes plans of a scenario, and of a measured run the scenario that plays it; `campaign` is many of them;
 //! - `presets` are scenarios to start from, `edit` changes them, `link` puts them in an address.
 //!
 //! The notation is described in `docs/scenario-text.md`.
@@ -17,6 +17,7 @@ use crate::engine::script::{
 };
 use crate::engine::sim::time::{Span, Time};
 
+pub mod campaign;
 pub mod command;
 mod edit;
 pub mod link;
@@ -34,7 +35,7 @@ mod words;
 pub use edit::{Effective, Origin};
 pub use lower::{Lowered, Note};
 pub use parse::{Reading, read};
-pub use words::{Problem, ProblemKind};
+pub use words::{Problem, ProblemKind, span};
 
 /// The version of the notation, in the first line of every text.
 pub const VERSION: u32 = 1;

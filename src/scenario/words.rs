@@ -285,7 +285,7 @@ pub(super) fn broker(text: &str) -> Option<BrokerId> {
 }
 
 /// `300ms`, `12.437ms`, `2.5s`: to the microsecond.
-pub(super) fn span(text: &str) -> Option<Span> {
+pub fn span(text: &str) -> Option<Span> {
     let (number, micros, decimals) = match text.strip_suffix("ms") {
         Some(number) => (number, 1_000, 3),
         None => (text.strip_suffix('s')?, 1_000_000, 6),

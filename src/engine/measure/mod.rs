@@ -13,6 +13,7 @@ use super::sim::time::{Span, Time};
 use super::world::{RunError, World, option};
 use std::sync::Arc;
 
+mod encode;
 pub mod estimate;
 pub mod faults;
 pub mod histogram;

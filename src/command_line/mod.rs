@@ -1,4 +1,4 @@
-//! The command-line runner: `run`, `presets` and `fidelity`.
+//! The command-line runner: `run`, `measure`, `presets` and `fidelity`.
 //!
 //! Bad input ends with exit status 2 and one message that names the place. A closed pipe is no error.
 
@@ -17,15 +17,29 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+mod measure;
+
 /// How to call it.
 const USAGE: &str = "\
 usage: kafka-guarantees run FILE|PRESET|LINK|- [--json] [--trace]
+       kafka-guarantees measure SCENARIO|--matrix [--runs N] [--seed S] [--json] [--shard I/N] ...
+       kafka-guarantees measure merge FILE... [--json]
        kafka-guarantees presets
        kafka-guarantees fidelity [FOLDER] [--json]
 
 run       runs a scenario: a text in a file, a preset by its name, a link of the page, or - for standard input
   --json    prints the observations as JSON, with the keys of the recordings of a real Kafka
   --trace   prints every fact of the trace, one a line
+measure   measures a scenario by many runs under a mix of faults, on all cores (docs/measuring.md)
+  --matrix  the three guarantees, and the scenario as a fourth column if there is one
+  --runs N, --seed S   how many runs under faults (10000), from which seed (0)
+  --json    prints the numbers as JSON
+  --shard I/N          measures one of N parts and prints its sums; measure merge joins all parts
+  --acceleration N     faults come N times as often as in life (250000); 0: never
+  --fault KIND=CHANCE[/DURATION]   the chance of a kind per million, and how long it lasts
+  --records N, --every TIME        the workload (100 records, one every 10ms)
+  --threads N          not all cores
+  --explain [PART:]RUN prints the scenario that plays a run
 presets   lists the presets
 fidelity  runs every recording of a real Kafka and every known outcome again, and says what agrees; the data are in FOLDER,
           or else in tests/it/data below the current directory. Exit status 1 if something disagrees
@@ -57,6 +71,7 @@ fn command(arguments: &[String], out: &mut impl Write) -> io::Result<Result<Exit
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["run", rest @ ..] => run_scenario(rest, out),
+        ["measure", rest @ ..] => measure::measure(rest, out),
         ["presets"] => {
             for preset in scenario::presets::all() {
                 writeln!(out, "{:<36} {}", preset.id, preset.title)?;
