@@ -1,5 +1,7 @@
 //! What JavaScript sees of the WebAssembly module.
 
+use crate::worker::bench::Bench;
+use crate::worker::protocol::{FromWorker, ToWorker};
 use wasm_bindgen::prelude::*;
 
 /// Called by `main` as soon as the module is instantiated: mounts the page, unless this is a worker, which has
@@ -12,7 +14,7 @@ pub fn start() {
 }
 
 /// Called by `public/worker.js` once the module is instantiated in the worker: tells the page that it can be
-/// given work.
+/// given work, and answers its messages from then on (`worker::protocol`, as JSON texts).
 ///
 /// # Errors
 /// If called anywhere but in a dedicated worker.
@@ -21,5 +23,22 @@ pub fn worker_main() -> Result<(), JsValue> {
     let scope: web_sys::DedicatedWorkerGlobalScope = js_sys::global()
         .dyn_into()
         .map_err(|_| JsError::new("workerMain: this is not a dedicated worker"))?;
+    let mut bench = Bench::default();
+    let (here, clock) = (scope.clone(), scope.performance());
+    let on_message = Closure::<dyn FnMut(web_sys::MessageEvent)>::new(move |event: web_sys::MessageEvent| {
+        let mut micros = || clock.as_ref().map_or(0.0, |clock| clock.now() * 1000.0) as u64;
+        let text = event.data().as_string().unwrap_or_default();
+        let answer = match ToWorker::from_json(&text) {
+            Ok(message) => bench.answer(message, &mut micros),
+            Err(message) => Some(FromWorker::Refused { generation: 0, message }),
+        };
+        if let Some(answer) = answer {
+            // A page that is gone reads nothing.
+            let _ = here.post_message(&JsValue::from_str(&answer.to_json()));
+        }
+    });
+    scope.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+    // It lives as long as the worker.
+    on_message.forget();
     scope.post_message(&JsValue::from_str("ready"))
 }

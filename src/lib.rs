@@ -12,6 +12,7 @@
 //!   - `engine::check`: the one judgement of a run; `engine::measure`: many runs and what they come to.
 //! - [`scenario`]: what a text or a link says: configuration, applications, steps, seed, view.
 //! - [`view`]: pure view models: from a trace to lanes, marks, state, narration, verdict.
+//! - [`worker`]: measuring in the background: the messages, and how the work is shared out.
 //! - `ui` (wasm only): the page, in Leptos components that draw view models.
 //! - `api` (wasm only): what JavaScript sees of the module.
 //!
@@ -27,6 +28,7 @@ pub mod engine;
 pub mod fidelity;
 pub mod scenario;
 pub mod view;
+pub mod worker;
 
 #[cfg(target_arch = "wasm32")]
 pub mod api;

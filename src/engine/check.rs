@@ -227,6 +227,10 @@ pub struct Counts {
     pub acknowledged_lost: u32,
     /// Reported failed, and in the log.
     pub failed_yet_stored: u32,
+    /// Acknowledged, and without any effect (see `without_effect`).
+    pub acknowledged_without_effect: u32,
+    /// Neither acknowledged nor reported failed: the producer died first, or the run ended.
+    pub never_answered: u32,
     /// Never processed, whatever the reason, among those that some application should have.
     pub never_processed: u32,
     /// Without any effect: no row or call in the sink, no committed output; without sink and output: never
@@ -445,6 +449,10 @@ impl Judge {
         let output = self.audience.output_of(record);
         let no_output = output.is_some_and(|output| self.records[output.0 as usize].committed_copies == 0);
         let no_row = self.audience.sink && fate.effects == 0;
-        counts.without_effect += u32::from(judgement.is_read && (unprocessed || no_output || no_row));
+        let without = judgement.is_read && (unprocessed || no_output || no_row);
+        counts.without_effect += u32::from(without);
+        let acknowledged = matches!(fate.answer, Answer::Acknowledged(_));
+        counts.acknowledged_without_effect += u32::from(without && acknowledged);
+        counts.never_answered += u32::from(fate.answer == Answer::Pending);
     }
 }

@@ -26,7 +26,7 @@ pub struct Workload {
 
 impl Workload {
     /// The workload of the matrix: 100 records in a second.
-    pub const MATRIX: Workload = Workload { records: 100, every: Span::millis(10), saturating_records: 1000 };
+    pub const MATRIX: Workload = Workload { records: 100, every: Span::millis(10), saturating_records: 4000 };
 
     /// How long it takes, nominally.
     pub const fn window(self) -> Span {

@@ -14,6 +14,10 @@ pub enum Counted {
     AcknowledgedLost,
     /// Records that were reported failed and are in the log, among the records sent.
     FailedYetStored,
+    /// Acknowledged records that had no effect, among the records sent.
+    AcknowledgedWithoutEffect,
+    /// Records that were neither acknowledged nor reported failed, among the records sent.
+    NeverAnswered,
     /// Records that no application processed, among the records sent.
     NeverProcessed,
     /// Records that had no effect, among the records sent.
@@ -48,9 +52,11 @@ pub enum Counted {
 
 impl Counted {
     /// All of them.
-    pub const ALL: [Counted; 17] = [
+    pub const ALL: [Counted; 19] = [
         Counted::AcknowledgedLost,
         Counted::FailedYetStored,
+        Counted::AcknowledgedWithoutEffect,
+        Counted::NeverAnswered,
         Counted::NeverProcessed,
         Counted::WithoutEffect,
         Counted::ExtraCopies,
@@ -158,6 +164,8 @@ impl Sample {
         match what {
             Counted::AcknowledgedLost => by_records(counts.acknowledged_lost),
             Counted::FailedYetStored => by_records(counts.failed_yet_stored),
+            Counted::AcknowledgedWithoutEffect => by_records(counts.acknowledged_without_effect),
+            Counted::NeverAnswered => by_records(counts.never_answered),
             Counted::NeverProcessed => by_records(counts.never_processed),
             Counted::WithoutEffect => by_records(counts.without_effect),
             Counted::ExtraCopies => by_records(counts.extra_copies),

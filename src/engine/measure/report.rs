@@ -69,7 +69,7 @@ const fn quantile(name: &'static str, part: Part, what: Timed, per_mille: u64) -
 const MILLION: u64 = 1_000_000;
 
 /// All numbers, in the order of the matrix.
-pub const METRICS: [Metric; 25] = [
+pub const METRICS: [Metric; 27] = [
     ratio("records_per_second_written", Part::Saturated, Counted::WrittenByTime, MILLION),
     ratio("records_per_second_end_to_end", Part::Saturated, Counted::EffectsByTime, MILLION),
     quantile("time_to_acknowledgement_median_ms", Part::Calm, Timed::Acknowledgement, 500),
@@ -81,6 +81,13 @@ pub const METRICS: [Metric; 25] = [
     quantile("end_to_end_time_under_faults_median_ms", Part::Faults, Timed::EndToEnd, 500),
     quantile("end_to_end_time_under_faults_p99_ms", Part::Faults, Timed::EndToEnd, 990),
     ratio("acknowledged_lost_per_million", Part::Faults, Counted::AcknowledgedLost, MILLION),
+    ratio(
+        "acknowledged_without_effect_per_million",
+        Part::Faults,
+        Counted::AcknowledgedWithoutEffect,
+        MILLION,
+    ),
+    ratio("never_answered_per_million", Part::Faults, Counted::NeverAnswered, MILLION),
     ratio("failed_yet_stored_per_million", Part::Faults, Counted::FailedYetStored, MILLION),
     ratio("never_processed_per_million", Part::Faults, Counted::NeverProcessed, MILLION),
     ratio("without_effect_per_million", Part::Faults, Counted::WithoutEffect, MILLION),

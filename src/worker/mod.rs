@@ -1,0 +1,14 @@
+//! Measuring in the background: what page and workers say to one another, and how the work is shared out. Pure, so
+//! that it is tested without a browser; `api` has the few lines that post the messages.
+//!
+//! A [`Bench`](bench::Bench) is what a worker is: it carries out the runs that a message asks for and answers with their sums. A
+//! [`Pool`](pool::Pool) is the page's side: it gives slices of about [`SLICE_MICROS`] to workers, merges
+//! what comes back, and drops what belongs to an earlier generation. A worker never loops by itself: between two
+//! slices it reads its messages, so that a change takes effect within two slices.
+
+pub mod bench;
+pub mod pool;
+pub mod protocol;
+
+/// How long a slice should take, in microseconds.
+pub const SLICE_MICROS: u64 = 25_000;

@@ -1,0 +1,126 @@
+use super::*;
+use crate::engine::sim::time::Span;
+use crate::scenario::measured::Workload;
+use crate::worker::bench::Bench;
+
+const SMALL: Workload = Workload { records: 10, every: Span::millis(10), saturating_records: 20 };
+
+fn campaign(seed: u64, runs: u64) -> Campaign {
+    let mix = FaultMix::accelerated(1_000_000, SMALL.window());
+    Campaign::matrix(None, SMALL, mix, seed, runs).expect("the matrix")
+}
+
+/// Works a pool off with so many workers, all messages as texts; a run takes so many microseconds by the clock.
+fn worked_off(pool: &mut Pool, workers: usize, micros: u64) {
+    let mut benches: Vec<Bench> = (0..workers).map(|_| Bench::default()).collect();
+    let mut clock = 0;
+    while !pool.progress().is_complete() {
+        for (worker, bench) in benches.iter_mut().enumerate() {
+            for message in pool.next(worker) {
+                let message = ToWorker::from_json(&message.to_json()).expect("what was written");
+                let mut tick = || {
+                    clock += micros;
+                    clock
+                };
+                if let Some(answer) = bench.answer(message, &mut tick) {
+                    let answer = FromWorker::from_json(&answer.to_json()).expect("what was written");
+                    pool.take(worker, answer).expect("nothing is refused");
+                }
+            }
+        }
+    }
+}
+
+fn hashes(pool: &Pool) -> Vec<u64> {
+    pool.campaign().tasks().map(|task| pool.sums(task).hash()).collect()
+}
+
+#[test]
+fn sums_do_not_depend_on_who_carries_out_which_runs() {
+    let mut expected = None;
+    for (workers, micros) in [(1, 100), (2, 3_000), (5, 40_000)] {
+        let mut pool = Pool::new(campaign(3, 60), workers);
+        worked_off(&mut pool, workers, micros);
+        assert_eq!(pool.progress(), Progress { done: 3 * (60 + 8 + 8), total: 3 * (60 + 8 + 8) });
+        let found = hashes(&pool);
+        assert_eq!(*expected.get_or_insert_with(|| found.clone()), found, "{workers} workers");
+    }
+}
+
+#[test]
+fn what_belongs_to_an_earlier_generation_is_dropped() {
+    let mut pool = Pool::new(campaign(3, 60), 1);
+    let mut bench = Bench::default();
+    let mut clock = || 0;
+    let old = pool.next(0);
+    let late: Vec<_> = old.into_iter().filter_map(|message| bench.answer(message, &mut clock)).collect();
+    assert!(!late.is_empty());
+    pool.restart(campaign(4, 60));
+    for answer in late {
+        assert_eq!(pool.take(0, answer), Ok(false));
+    }
+    assert_eq!(pool.progress().done, 0);
+    // A worker that has heard of the new generation does not carry out what was asked before.
+    let new = pool.next(0);
+    let prepared = new.into_iter().filter_map(|message| bench.answer(message, &mut clock)).count();
+    assert_eq!(prepared, 2);
+    let stale = ToWorker::Run { generation: 1, plan: 0, first: 0, count: 5 };
+    assert_eq!(bench.answer(stale, &mut clock), None);
+    let mut fresh = Pool::new(campaign(4, 60), 1);
+    worked_off(&mut fresh, 1, 100);
+    let mut restarted = Pool::new(campaign(3, 60), 1);
+    restarted.restart(campaign(4, 60));
+    worked_off(&mut restarted, 1, 100);
+    assert_eq!(hashes(&restarted), hashes(&fresh));
+}
+
+#[test]
+fn slices_follow_the_clock() {
+    let mut pool = Pool::new(campaign(3, 100_000), 1);
+    let asked = |messages: &[ToWorker]| -> Vec<(u32, u64)> {
+        (messages.iter())
+            .filter_map(|message| match message {
+                ToWorker::Run { plan, count, .. } => Some((*plan, *count)),
+                ToWorker::Prepare { .. } => None,
+            })
+            .collect()
+    };
+    let first = asked(&pool.next(0));
+    assert_eq!(first, [(0, FIRST_SLICE), (1, FIRST_SLICE)], "two slices wait, of two plans");
+    assert_eq!(pool.next(0), []);
+    // 50 microseconds a run: 500 in a slice.
+    let answer = |plan, count, micros| FromWorker::Done {
+        generation: 1,
+        plan,
+        first: 0,
+        count,
+        micros,
+        sums: Box::default(),
+    };
+    let mut slices = Vec::new();
+    for (plan, count) in first {
+        pool.take(0, answer(plan, count, 50 * count)).expect("an answer");
+        slices.extend(asked(&pool.next(0)));
+    }
+    // Another plan's first slice comes before the second slice of one that is known.
+    for _ in 0..40 {
+        let (plan, count) = slices.remove(0);
+        pool.take(0, answer(plan, count, 50 * count)).expect("an answer");
+        slices.extend(asked(&pool.next(0)));
+    }
+    assert!(slices.iter().all(|(_, count)| *count == 500), "{slices:?}");
+}
+
+#[test]
+fn nonsense_is_refused() {
+    let mut bench = Bench::default();
+    let mut clock = || 0;
+    let form = PlanForm { text: "kafka-guarantees 1\nnonsense\n".to_owned(), faults: vec![], seed: 0 };
+    let refused = bench.answer(ToWorker::Prepare { generation: 1, plan: 0, form }, &mut clock);
+    assert!(matches!(refused, Some(FromWorker::Refused { generation: 1, .. })));
+    let run = ToWorker::Run { generation: 1, plan: 0, first: 0, count: 1 };
+    let refused = bench.answer(run, &mut clock);
+    let message = "plan 0 is not prepared".to_owned();
+    assert_eq!(refused, Some(FromWorker::Refused { generation: 1, message }));
+    assert!(ToWorker::from_json("{\"Run\":{}}").is_err());
+}
