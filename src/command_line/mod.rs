@@ -38,6 +38,7 @@ measure   measures a scenario by many runs under a mix of faults, on all cores (
   --acceleration N     faults come N times as often as in life (250000); 0: never
   --fault KIND=CHANCE[/DURATION]   the chance of a kind per million, and how long it lasts
   --records N, --every TIME        the workload (100 records, one every 10ms)
+  --saturating-records N           the records where speed is measured (4000)
   --threads N          not all cores
   --explain [PART:]RUN prints the scenario that plays a run
 presets   lists the presets

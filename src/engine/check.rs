@@ -113,6 +113,11 @@ pub fn end_of_transaction(log: &PartitionLog, place: usize) -> Option<MarkerKind
     })
 }
 
+/// Whether no verdict counts a record of that name: it is there to warm up, or to help.
+pub fn is_helper(name: &str) -> bool {
+    name.starts_with(['!', 'w'])
+}
+
 /// The log that clients would read: the leader's, or without one that of the last leader.
 pub fn leading_log(world: &World, partition: PartitionId) -> Option<&PartitionLog> {
     let leader = (world.stage.arenas.images.iter().rev())
@@ -306,10 +311,9 @@ pub struct Judge {
 impl Judge {
     /// A judge for the runs of a setup.
     pub fn new(setup: &Setup) -> Judge {
-        let helper = |name: &str| name.starts_with(['!', 'w']);
         Judge {
             audience: Audience::new(setup),
-            helpers: setup.records.iter().map(|record| helper(&record.name)).collect(),
+            helpers: setup.records.iter().map(|record| is_helper(&record.name)).collect(),
             ..Judge::default()
         }
     }

@@ -1,5 +1,6 @@
 //! What is observed of a run, in the words and with the keys of the recordings of a real Kafka.
 
+use super::check::{end_of_transaction, is_helper};
 use super::kafka::partition_log::PartitionLog;
 use super::kafka::record::{Arenas, Batch, BatchKind, MarkerKind, Payload};
 use super::kafka::types::*;
@@ -8,7 +9,6 @@ use super::script::{ClientConfig, Setup, Step};
 use super::wire::wire;
 use super::world::World;
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 /// A list of pairs that is written as a JSON object, in its order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -167,9 +167,10 @@ pub fn read(world: &World, topic: TopicId, isolation_level: IsolationLevel) -> V
             IsolationLevel::ReadUncommitted => log.high_watermark(),
             IsolationLevel::ReadCommitted => log.last_stable_offset(),
         };
-        let aborted = aborted_batches(log);
         for (index, batch) in log.batches().iter().enumerate() {
-            let hidden = isolation_level == IsolationLevel::ReadCommitted && aborted[index];
+            let hidden = isolation_level == IsolationLevel::ReadCommitted
+                && batch.is_transactional()
+                && end_of_transaction(log, index) == Some(MarkerKind::Abort);
             if hidden || batch.is_marker() {
                 continue;
             }
@@ -185,25 +186,6 @@ pub fn read(world: &World, topic: TopicId, isolation_level: IsolationLevel) -> V
         }
     }
     records
-}
-
-/// Which batches of a log belong to aborted transactions.
-pub fn aborted_batches(log: &PartitionLog) -> Vec<bool> {
-    let mut aborted = vec![false; log.batches().len()];
-    let mut open: BTreeMap<ProducerId, Vec<usize>> = BTreeMap::new();
-    for (index, batch) in log.batches().iter().enumerate() {
-        match batch.kind {
-            BatchKind::Plain => {}
-            BatchKind::Transactional => open.entry(batch.producer_id).or_default().push(index),
-            BatchKind::Marker { kind, .. } => {
-                let members = open.remove(&batch.producer_id).unwrap_or_default();
-                if kind == MarkerKind::Abort {
-                    members.into_iter().for_each(|member| aborted[member] = true);
-                }
-            }
-        }
-    }
-    aborted
 }
 
 /// Producer ids as the recordings name them: p1, p2.. in the order of their appearance.
@@ -280,7 +262,7 @@ fn counted(world: &World) -> Vec<RecordId> {
         .filter(|record| {
             let name = &setup.records[record.0 as usize].name;
             let partition = world.stage.ledger.record(*record).partition;
-            !name.starts_with(['w', '!']) && partition.is_none_or(|partition| default.contains(partition))
+            !is_helper(name) && partition.is_none_or(|partition| default.contains(partition))
         })
         .collect()
 }
@@ -293,7 +275,7 @@ fn verdict(world: &World, uncommitted: &[RecordId], committed: &[RecordId]) -> V
     let mut first_copies = Vec::new();
     let mut verdict = Verdict::default();
     for record in uncommitted {
-        if setup.records[record.0 as usize].name.starts_with(['w', '!']) {
+        if is_helper(&setup.records[record.0 as usize].name) {
             continue;
         }
         copies[record.0 as usize] += 1;

@@ -11,7 +11,7 @@ use crate::view::state::History;
 use crate::view::steps::Steps;
 use crate::view::story::{Entry, Index, Story};
 use crate::view::timeline::Prominence;
-use crate::view::verdict::{FinalLog, Verdict};
+use crate::view::verdict::{Verdict, final_log};
 
 /// A run, ready to be shown.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ impl Figure {
         let index = Index::new(&stage.setup, entries, &stage.arenas);
         let story = Story { setup: &stage.setup, entries, arenas: &stage.arenas, index: &index };
         let history = History::new(story);
-        let log = FinalLog::of(&history.at(story, entries.len()));
+        let log = final_log(&history.at(story, entries.len()));
         let verdict = Verdict::new(&stage.setup, &index.names, &stage.ledger, &log);
         let shown = shown(story);
         // What comes after the part that is shown is not told of, so no message may point there.

@@ -17,6 +17,7 @@ mod replica;
 #[cfg(test)]
 mod tests;
 
+pub use crate::engine::check::Status;
 pub use history::History;
 pub use replica::Replica;
 
@@ -40,21 +41,6 @@ pub enum Content {
     Group(GroupId, i32),
     /// `__transaction_state`
     Transaction(TransactionalId, TransactionState),
-}
-
-/// Whether what a log holds counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Status {
-    /// Outside any transaction.
-    Plain,
-    /// Its transaction is open.
-    Open,
-    /// Its transaction was committed.
-    Committed,
-    /// Its transaction was aborted.
-    Aborted,
-    /// A marker itself.
-    Marker,
 }
 
 /// One offset of one replica's log.

@@ -1,99 +1,34 @@
 //! What became of the records, per record and in all, in words that a person would use.
 //!
-//! The numbers are the ledger's and the final log's; nothing is decided here but the wording.
+//! The judgement is the engine's (`engine::check`); nothing is decided here but the wording.
 
+use crate::engine::check::{Audience, Copy, Judge, Judgement, Status};
 use crate::engine::kafka::types::*;
 use crate::engine::ledger::{Answer, Ledger, RecordFate};
-use crate::engine::script::{ClientConfig, Program, Setup, Sink};
+use crate::engine::script::Setup;
 use crate::view::names::Names;
 use crate::view::sentences::capitalised;
-use crate::view::state::{Content, State, Status};
+use crate::view::state::{Content, State};
 
-/// A copy of a record in a final log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Copy {
-    /// Whose.
-    pub record: RecordId,
-    /// In which log.
-    pub partition: PartitionId,
-    /// Where.
-    pub offset: Offset,
-    /// Whether it counts.
-    pub status: Status,
-}
+pub use crate::engine::check::{Anomaly, FinalLog};
 
-/// The final logs: what readers can still find.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FinalLog {
-    /// By partition, then by offset.
-    pub copies: Vec<Copy>,
-    /// By `PartitionId`: records before it were deleted on purpose.
-    pub starts: Vec<Offset>,
-}
-
-impl FinalLog {
-    /// The logs of the leaders (without one: of the last leader) in a state, internal topics left out.
-    pub fn of(state: &State) -> FinalLog {
-        let mut log = FinalLog::default();
-        for index in 0..state.partitions.len() {
-            let partition = PartitionId(index as u8);
-            let replica = state.leading_replica(partition);
-            log.starts.push(replica.map_or(0, |replica| replica.start));
-            let cells = replica.into_iter().flat_map(|replica| replica.cells());
-            log.copies.extend(cells.filter_map(|cell| match cell.content {
-                Content::Record(record) => {
-                    Some(Copy { record, partition, offset: cell.offset, status: cell.status })
-                }
-                _ => None,
-            }));
-        }
-        log
-    }
-}
-
-/// What can go wrong with a record; the name that Jepsen's checker of Kafka has for it, where it has one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Anomaly {
-    /// Its producer was told that it is stored, and it is in no log.
-    Lost,
-    /// It is stored more than once.
-    Duplicated,
-    /// It took effect more than once.
-    EffectAgain,
-    /// It was processed more than once.
-    ProcessedAgain,
-    /// It is stored after a record that was sent later.
-    Reordered,
-    /// It is stored, and no consumer ever processed it.
-    Skipped,
-    /// Its producer was told that it failed, and it is in the log.
-    FailedYetStored,
-    /// Its transaction was aborted, and read_committed readers see it.
-    AbortedYetVisible,
-    /// Its transaction was committed, and read_committed readers do not see it.
-    CommittedNotVisible,
-    /// Its producer was told that it failed, and so it did.
-    ReportedFailed,
-    /// Its producer never heard of it again.
-    Unanswered,
-}
-
-impl Anomaly {
-    /// What Jepsen calls it.
-    pub fn jepsen(self) -> Option<&'static str> {
-        match self {
-            Anomaly::Lost | Anomaly::CommittedNotVisible => Some("lost write"),
-            Anomaly::Duplicated => Some("duplicate"),
-            Anomaly::Skipped => Some("unseen"),
-            Anomaly::AbortedYetVisible => Some("aborted read"),
+/// The final logs as a state shows them: those of the leaders (without one: of the last leader), internal topics
+/// left out.
+pub fn final_log(state: &State) -> FinalLog {
+    let mut log = FinalLog::default();
+    for index in 0..state.partitions.len() {
+        let partition = PartitionId(index as u8);
+        let replica = state.leading_replica(partition);
+        log.starts.push(replica.map_or(0, |replica| replica.start));
+        let cells = replica.into_iter().flat_map(|replica| replica.cells());
+        log.copies.extend(cells.filter_map(|cell| match cell.content {
+            Content::Record(record) => {
+                Some(Copy { record, partition, offset: cell.offset, status: cell.status })
+            }
             _ => None,
-        }
+        }));
     }
-
-    /// Whether a promise was broken: an honest failure report breaks none.
-    pub fn breaks_a_promise(self) -> bool {
-        !matches!(self, Anomaly::ReportedFailed | Anomaly::Unanswered)
-    }
+    log
 }
 
 /// One promise, kept or broken, with its number.
@@ -150,25 +85,17 @@ impl Verdict {
     /// Judges a run by its ledger and its final logs. Records that were never sent are left out, and so are
     /// those whose names begin with `!` or `w`: warm-up, as in the recordings.
     pub fn new(setup: &Setup, names: &Names, ledger: &Ledger, log: &FinalLog) -> Verdict {
-        let audience = Audience::new(setup);
-        let late = late_records(setup, ledger, log);
+        let mut judge = Judge::new(setup);
+        judge.judge(ledger, log);
+        let audience = *judge.audience();
         let mut copies: Vec<Vec<Copy>> = vec![Vec::new(); setup.records.len()];
         for copy in &log.copies {
             copies[copy.record.0 as usize].push(*copy);
         }
-        let mut records: Vec<RecordVerdict> = (0..setup.records.len() as u32)
-            .map(RecordId)
-            .filter(|record| counts(setup, *record) && ledger.record(*record).sends > 0)
-            .map(|record| {
-                judge(
-                    record,
-                    &copies[record.0 as usize],
-                    &audience,
-                    ledger,
-                    log,
-                    late[record.0 as usize],
-                    names,
-                )
+        let mut records: Vec<RecordVerdict> = (judge.records().iter().enumerate())
+            .filter(|(_, judgement)| judgement.counts)
+            .map(|(index, judgement)| {
+                tell(RecordId(index as u32), judgement, &copies[index], &audience, ledger, names)
             })
             .collect();
         records.sort_by_key(|verdict| names.look(verdict.record).number);
@@ -187,111 +114,22 @@ impl Verdict {
     }
 }
 
-fn counts(setup: &Setup, record: RecordId) -> bool {
-    !setup.records[record.0 as usize].name.starts_with(['!', 'w'])
-}
-
-/// Who could have processed what.
-struct Audience {
-    /// Partitions that an application reads.
-    read: PartitionSet,
-    /// An application writes to a sink.
-    sink: bool,
-    /// A transforming application writes an output for each record: the first one's.
-    first_output: Option<RecordId>,
-}
-
-impl Audience {
-    fn new(setup: &Setup) -> Audience {
-        let mut audience = Audience { read: PartitionSet::EMPTY, sink: false, first_output: None };
-        for application in &setup.applications {
-            if let Some(Program::Transform { first_output, .. }) = application.program {
-                audience.first_output = Some(first_output);
-            }
-            if let ClientConfig::Consumer { topic, sink, .. } = application.client {
-                audience.sink |= sink != Sink::None;
-                if let Some(topic) = setup.topics.get(usize::from(topic.0)) {
-                    let first = topic.first_partition.0;
-                    let all = first..first + topic.config.partitions;
-                    all.map(PartitionId).for_each(|partition| audience.read.insert(partition));
-                }
-            }
-        }
-        audience
-    }
-}
-
-/// Records whose first copy lies behind that of a record of the same partition that was sent later.
-fn late_records(setup: &Setup, ledger: &Ledger, log: &FinalLog) -> Vec<bool> {
-    let mut sent_at = vec![usize::MAX; setup.records.len()];
-    for (place, record) in ledger.sent.iter().enumerate() {
-        sent_at[record.0 as usize] = place;
-    }
-    let mut late = vec![false; setup.records.len()];
-    let mut seen = vec![false; setup.records.len()];
-    let mut latest: Option<(PartitionId, usize)> = None;
-    for copy in log.copies.iter().filter(|copy| copy.status != Status::Aborted) {
-        let record = copy.record.0 as usize;
-        if std::mem::replace(&mut seen[record], true) || !counts(setup, copy.record) {
-            continue;
-        }
-        match latest {
-            Some((partition, place)) if partition == copy.partition && place > sent_at[record] => {
-                late[record] = true;
-            }
-            _ => latest = Some((copy.partition, sent_at[record])),
-        }
-    }
-    late
-}
-
-fn judge(
+fn tell(
     record: RecordId,
+    judgement: &Judgement,
     copies: &[Copy],
     audience: &Audience,
     ledger: &Ledger,
-    log: &FinalLog,
-    late: bool,
     names: &Names,
 ) -> RecordVerdict {
-    let fate = *ledger.record(record);
-    let (aborted, valid): (Vec<&Copy>, Vec<&Copy>) =
-        copies.iter().partition(|copy| copy.status == Status::Aborted);
-    let deleted = match (fate.answer, fate.partition) {
-        (Answer::Acknowledged(offset), Some(partition)) if offset >= 0 => {
-            log.starts.get(partition.index()).is_some_and(|start| offset < *start)
-        }
-        _ => false,
-    };
-    let visible = valid.iter().any(|copy| matches!(copy.status, Status::Plain | Status::Committed));
-    let mut anomalies = Vec::new();
-    let mut note = |holds: bool, anomaly: Anomaly| {
-        if holds {
-            anomalies.push(anomaly);
-        }
-    };
-    let acknowledged = matches!(fate.answer, Answer::Acknowledged(_));
-    let failed = matches!(fate.answer, Answer::Failed(_) | Answer::Threw(_));
-    let stored = !valid.is_empty();
-    let read = valid.iter().any(|copy| audience.read.contains(copy.partition));
-    note(acknowledged && !stored && aborted.is_empty() && !deleted, Anomaly::Lost);
-    note(valid.len() > 1, Anomaly::Duplicated);
-    note(fate.effects > 1, Anomaly::EffectAgain);
-    note(fate.processed > 1, Anomaly::ProcessedAgain);
-    note(late, Anomaly::Reordered);
-    note(visible && read && fate.processed == 0, Anomaly::Skipped);
-    note(failed && stored, Anomaly::FailedYetStored);
-    note(fate.aborted && visible, Anomaly::AbortedYetVisible);
-    note(fate.committed && !fate.aborted && !visible && !deleted, Anomaly::CommittedNotVisible);
-    note(failed && !stored, Anomaly::ReportedFailed);
-    note(fate.answer == Answer::Pending, Anomaly::Unanswered);
+    let valid = copies.iter().filter(|copy| copy.status != Status::Aborted);
     let mut verdict = RecordVerdict {
         record,
-        fate,
-        copies: valid.len() as u32,
-        aborted_copies: aborted.len() as u32,
-        offsets: valid.iter().map(|copy| (copy.partition, copy.offset)).collect(),
-        anomalies,
+        fate: *ledger.record(record),
+        copies: judgement.copies,
+        aborted_copies: judgement.aborted_copies,
+        offsets: valid.map(|copy| (copy.partition, copy.offset)).collect(),
+        anomalies: judgement.anomalies.iter().collect(),
         text: String::new(),
     };
     verdict.text = record_text(&verdict, audience, names);
@@ -527,7 +365,7 @@ mod tests {
     fn verdict(run: &Run) -> Verdict {
         let story = run.story();
         let last = History::new(story).at(story, usize::MAX);
-        Verdict::new(story.setup, &story.index.names, &run.ledger, &FinalLog::of(&last))
+        Verdict::new(story.setup, &story.index.names, &run.ledger, &final_log(&last))
     }
 
     fn chip_texts(verdict: &Verdict) -> Vec<&str> {

@@ -65,6 +65,11 @@ impl Options {
                     let most = u64::from(scenario::limits::RECORDS) / 2;
                     options.workload.records = number(word, value("a number of records")?, 1, most)? as u32;
                 }
+                "--saturating-records" => {
+                    let most = u64::from(scenario::limits::RECORDS) / 2;
+                    let records = number(word, value("a number of records")?, 1, most)?;
+                    options.workload.saturating_records = records as u32;
+                }
                 "--every" => options.workload.every = span(word, value("a time")?)?,
                 "--acceleration" => {
                     options.acceleration =
@@ -76,12 +81,15 @@ impl Options {
                 option if option.starts_with("--") => {
                     return Err(format!(
                         "no option '{option}': --matrix, --runs, --seed, --json, --shard, --threads, --records, \
-                         --every, --acceleration, --fault and --explain are known"
+                         --saturating-records, --every, --acceleration, --fault and --explain are known"
                     ));
                 }
                 name if source.is_none() => source = Some(name.to_owned()),
                 more => return Err(format!("one scenario at a time, found '{more}' as well")),
             }
+        }
+        if matrix && options.explain.is_some() {
+            return Err("--explain: expected one scenario, not --matrix".to_owned());
         }
         options.what = match (matrix, source) {
             (true, source) => What::Matrix(source),

@@ -1,3 +1,5 @@
+//! The page's side and the worker's, talking in texts.
+
 use super::*;
 use crate::engine::sim::time::Span;
 use crate::scenario::measured::Workload;

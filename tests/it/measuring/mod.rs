@@ -91,3 +91,8 @@ fn without_programs_there_is_nothing_to_measure() {
     let refused = Column::new(&scenario, SHORT, FaultMix::none(), 0);
     assert_eq!(refused.err(), Some(NotMeasurable::NoProgram));
 }
+
+mod closed_form;
+mod examples;
+mod luck;
+mod shards;
