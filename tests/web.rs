@@ -23,3 +23,8 @@ fn page_mounts_with_its_heading() {
 fn traces_are_the_same_everywhere() {
     golden::traces_are_the_same_everywhere();
 }
+
+#[wasm_bindgen_test]
+fn sums_are_the_same_everywhere() {
+    golden::sums_are_the_same_everywhere();
+}

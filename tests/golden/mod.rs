@@ -1,13 +1,23 @@
-//! The hash of each preset's trace, one number for every machine: the native tests and the tests in the browser hold
-//! the engine to the same list.
+//! The hash of each preset's trace, and of the sums of measured runs, one number for every machine: the native tests and
+//! the tests in the browser hold the engine to the same list.
 
+use kafka_guarantees::engine::measure::mix::FaultMix;
 use kafka_guarantees::engine::run;
+use kafka_guarantees::engine::sim::time::Span;
+use kafka_guarantees::scenario::campaign::Campaign;
+use kafka_guarantees::scenario::measured::Workload;
 use kafka_guarantees::scenario::{parse, presets};
+use kafka_guarantees::worker::bench::Bench;
+use kafka_guarantees::worker::pool::Pool;
+use kafka_guarantees::worker::protocol::{FromWorker, ToWorker};
 use std::fmt::Write;
 use std::sync::Arc;
 
 /// The presets and the hashes of their traces.
 const TRACE_HASHES: &str = include_str!("trace-hashes.txt");
+
+/// The parts of the matrix and the hashes of their sums.
+const SUMS_HASHES: &str = include_str!("sums-hashes.txt");
 
 /// Runs every preset and compares. When the engine is meant to behave differently, what the failure prints is the
 /// new content of `trace-hashes.txt`.
@@ -26,4 +36,37 @@ pub fn traces_are_the_same_everywhere() {
         hashes == TRACE_HASHES,
         "the traces are others, tests/golden/trace-hashes.txt would be:\n{hashes}"
     );
+}
+
+/// Measures a small matrix through page and workers of so many kinds, and compares the sums. When the engine is
+/// meant to behave differently, what the failure prints is the new content of `sums-hashes.txt`.
+pub fn sums_are_the_same_everywhere() {
+    let workload = Workload { records: 20, every: Span::millis(10), saturating_records: 60 };
+    for workers in [1, 2, 5] {
+        let mix = FaultMix::accelerated(2_000_000, workload.window());
+        let campaign = Campaign::matrix(None, workload, mix, 4711, 40).expect("the matrix");
+        let mut pool = Pool::new(campaign, workers);
+        let mut benches: Vec<Bench> = (0..workers).map(|_| Bench::default()).collect();
+        while !pool.progress().is_complete() {
+            for (worker, bench) in benches.iter_mut().enumerate() {
+                for message in pool.next(worker) {
+                    let message = ToWorker::from_json(&message.to_json()).expect("what was written");
+                    // A clock that stands: the more workers, the more ways to divide the work.
+                    let Some(answer) = bench.answer(message, &mut || 0) else { continue };
+                    let answer = FromWorker::from_json(&answer.to_json()).expect("what was written");
+                    pool.take(worker, answer).expect("nothing is refused");
+                }
+            }
+        }
+        let mut hashes = String::new();
+        for task in pool.campaign().tasks() {
+            let (name, _) = &pool.campaign().columns[task.column];
+            let hash = pool.sums(task).hash();
+            writeln!(hashes, "{hash:016x} {name} {}", task.part.name()).expect("a string takes everything");
+        }
+        assert!(
+            hashes == SUMS_HASHES,
+            "with {workers} workers the sums are others, tests/golden/sums-hashes.txt would be:\n{hashes}"
+        );
+    }
 }

@@ -7,3 +7,8 @@ mod traces;
 fn traces_are_the_same_everywhere() {
     traces::traces_are_the_same_everywhere();
 }
+
+#[test]
+fn sums_are_the_same_everywhere() {
+    traces::sums_are_the_same_everywhere();
+}

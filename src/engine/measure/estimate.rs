@@ -120,8 +120,8 @@ impl Tally {
             return Some(Estimate { value: Milli(0), low: Milli(0), high: milli(high) });
         }
         let value = mul_div(self.y, scale, self.x);
-        let error = mul_div(self.standard_error_of_total(), scale, self.x);
-        let half = error.saturating_mul(NORMAL_95) / 1000;
+        let (error, bits) = self.standard_error_of_total();
+        let half = mul_div(error, scale * NORMAL_95, self.x * 1000) >> bits;
         let (mut low, mut high) = (value.saturating_sub(half), value.saturating_add(half));
         // Few affected runs: the normal distribution says too little.
         if self.affected < self.runs
@@ -134,21 +134,21 @@ impl Tally {
         Some(Estimate { value: milli(value), low: milli(low), high: milli(high) })
     }
 
-    /// The standard error of Σy - RΣx.
-    fn standard_error_of_total(&self) -> u128 {
+    /// The standard error of Σy - RΣx, and how many binary places it has.
+    fn standard_error_of_total(&self) -> (u128, u32) {
         if self.runs < 2 {
-            return self.y;
+            return (self.y, 0);
         }
-        // Σ(y - Rx)² = Σy² - 2RΣxy + R²Σx², times 4^12 so that the root has twelve more bits.
-        const SHIFT: u32 = 12;
-        let scaled =
-            |sum: u128| sum.checked_shl(2 * SHIFT).filter(|up| up >> (2 * SHIFT) == sum).unwrap_or(sum);
+        // Σ(y - Rx)² = Σy² - 2RΣxy + R²Σx², times 4^bits so that the root has so many more bits.
+        let room = (self.yy | self.xy | self.xx).leading_zeros();
+        let bits = (room.saturating_sub(4) / 2).min(16);
+        let scaled = |sum: u128| sum << (2 * bits);
         let plus_one = scaled(self.yy);
-        let minus = mul_div(mul_div(scaled(self.xy), self.y, self.x), 2, 1);
+        let minus = mul_div(scaled(self.xy), self.y, self.x).saturating_mul(2);
         let plus_two = mul_div(mul_div(scaled(self.xx), self.y, self.x), self.y, self.x);
-        let squares = (plus_one.saturating_add(plus_two)).saturating_sub(minus);
+        let squares = plus_one.saturating_add(plus_two).saturating_sub(minus);
         let runs = u128::from(self.runs);
-        (mul_div(squares, runs, runs - 1)).isqrt() >> SHIFT
+        (mul_div(squares, runs, runs - 1).isqrt(), bits)
     }
 }
 
@@ -167,4 +167,104 @@ fn mul_div(a: u128, b: u128, c: u128) -> u128 {
     let excess = (128 - rest.leading_zeros() + 128 - b.leading_zeros()).saturating_sub(128);
     let (rest, c) = (rest >> excess, (c >> excess).max(1));
     whole.saturating_add(rest.saturating_mul(b) / c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::sim::random::Random;
+
+    fn tally(runs: impl IntoIterator<Item = (u64, u64)>) -> Tally {
+        let mut tally = Tally::default();
+        for (run, (x, y)) in runs.into_iter().enumerate() {
+            tally.add(x, y, Example { faults: 1, run: run as u64 });
+        }
+        tally
+    }
+
+    /// The textbook's formula, in floating point.
+    fn by_formula(runs: &[(u64, u64)]) -> [f64; 3] {
+        let (x, y) = runs.iter().fold((0.0, 0.0), |(x, y), run| (x + run.0 as f64, y + run.1 as f64));
+        let (n, ratio) = (runs.len() as f64, y / x);
+        let squares: f64 = runs.iter().map(|run| (run.1 as f64 - ratio * run.0 as f64).powi(2)).sum();
+        let error = (squares * n / (n - 1.0)).sqrt() / x;
+        [ratio, (ratio - 1.96 * error).max(0.0), ratio + 1.96 * error]
+    }
+
+    #[test]
+    fn the_ratio_estimator_is_that_of_the_textbook() {
+        let random = Random::new(8);
+        for (spread, most) in [(3, 5), (100, 1), (1, 1_000_000), (100_000, 40_000_000)] {
+            let runs: Vec<(u64, u64)> = (0..500)
+                .map(|n| (50 + random.below(spread, 1, n, 0), random.below(most + 1, 2, n, 0)))
+                .collect();
+            let found = tally(runs.iter().copied()).ratio(1000).expect("a ratio");
+            for (milli, exact) in [found.value, found.low, found.high].into_iter().zip(by_formula(&runs)) {
+                let exact = exact * 1_000_000.0;
+                assert!((milli.0 as f64 - exact).abs() <= 2.0 + exact * 1e-6, "{found:?}: {exact}");
+            }
+        }
+    }
+
+    #[test]
+    fn sums_of_long_campaigns_do_not_overflow() {
+        // As many runs as a campaign may have, with times of minutes in microseconds.
+        let few: Vec<(u64, u64)> = (0..1000).map(|n| (100, 1_000_000 * (n % 7))).collect();
+        let few = tally(few);
+        let times = 1_000_000;
+        let many = Tally {
+            runs: few.runs * times,
+            affected: few.affected * times,
+            x: few.x * u128::from(times),
+            y: few.y * u128::from(times),
+            xx: few.xx * u128::from(times),
+            xy: few.xy * u128::from(times),
+            yy: few.yy * u128::from(times),
+            ..Tally::default()
+        };
+        let (few, many) = (few.ratio(1).expect("a ratio"), many.ratio(1).expect("a ratio"));
+        assert_eq!(few.value, many.value);
+        // A million times as many runs: a thousandth of the error.
+        let half = |estimate: Estimate| estimate.high.0 - estimate.value.0;
+        assert!((half(few) / 1000).abs_diff(half(many)) * 50 <= half(many), "{few:?} {many:?}");
+    }
+
+    #[test]
+    fn nothing_seen_is_not_nothing() {
+        let none =
+            |runs: usize| tally(std::iter::repeat_n((100, 0), runs)).ratio(1_000_000).expect("a ratio");
+        let rows = [(3, 1_000_000), (300, 10_000), (30_000, 100)];
+        for (runs, under) in rows {
+            let expected = Estimate { value: Milli(0), low: Milli(0), high: Milli(under * 1000) };
+            assert_eq!(none(runs), expected, "{runs} runs");
+        }
+        assert_eq!(Tally::default().ratio(1), None);
+    }
+
+    #[test]
+    fn intervals_cover_what_they_should() {
+        // A run loses ten records in one of fifty runs: 2000 per million, in clusters.
+        let random = Random::new(77);
+        for (runs, least) in [(150, 900), (600, 900), (3000, 920)] {
+            let holds = (0..1000u64)
+                .filter(|campaign| {
+                    let lost = |run| if random.below(50, 3, *campaign, run) == 0 { 10 } else { 0 };
+                    let estimate =
+                        tally((0..runs).map(|run| (100, lost(run)))).ratio(1_000_000).expect("a ratio");
+                    (estimate.low..=estimate.high).contains(&Milli(2_000_000))
+                })
+                .count();
+            assert!((least..=1000).contains(&holds), "{runs} runs: {holds} of 1000 hold 2000 per million");
+            // An interval as for independent records would hold it in far fewer.
+        }
+    }
+
+    #[test]
+    fn products_that_do_not_fit_are_shortened() {
+        let big = u128::MAX / 3;
+        assert_eq!(mul_div(6, 7, 4), 10);
+        assert_eq!(mul_div(big, 8, 8), big);
+        let (found, exact) = (mul_div(big, 1_000_003, 1_000_001), big / 1_000_001 * 1_000_003);
+        assert!(found.abs_diff(exact) < exact >> 60, "{found} {exact}");
+    }
 }
