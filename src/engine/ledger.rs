@@ -73,6 +73,18 @@ impl Ledger {
         Ledger { records: vec![RecordFate::default(); setup.records.len()], ..Ledger::default() }
     }
 
+    /// Forgets the last run and is ready for one of so many records.
+    pub(crate) fn begin(&mut self, records: usize) {
+        self.records.clear();
+        self.records.resize(records, RecordFate::default());
+        self.sent.clear();
+        self.processed.clear();
+        self.sink_rows.clear();
+        self.failures.clear();
+        self.open.clear();
+        self.over = false;
+    }
+
     /// The fate of a record.
     pub fn record(&self, record: RecordId) -> &RecordFate {
         &self.records[record.0 as usize]

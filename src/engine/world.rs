@@ -157,28 +157,49 @@ pub struct World {
 impl World {
     /// The world at the start of a run: every broker up, every replica in sync.
     pub fn new(setup: Arc<Setup>, trace_on: bool) -> World {
-        let mut stage = Stage::new(setup.clone(), trace_on);
-        let mut controller = Controller::new(&setup);
-        let mut brokers: Vec<Broker> =
-            (0..setup.brokers).map(|n| Broker::new(BrokerId(n + 1), &setup)).collect();
-        controller.bootstrap(&mut stage.out(Node::Controller, None));
-        for (index, broker) in brokers.iter_mut().enumerate() {
-            broker.bootstrap(&mut stage.out(Node::Broker(BrokerId::from_index(index)), None));
-        }
-        let applications = setup.applications.iter().map(|_| ApplicationState::default()).collect();
         let mut world = World {
-            stage,
-            controller,
-            brokers,
+            controller: Controller::new(&setup),
+            stage: Stage::new(setup, trace_on),
+            brokers: Vec::new(),
             clients: Vec::new(),
-            applications,
+            applications: Vec::new(),
             player: Player::default(),
             deferred: Vec::new(),
             events: 0,
             failure: None,
         };
-        world.begin_script();
+        world.begin();
         world
+    }
+
+    /// Goes back to the start, for a run of the setup with a change: another seed, another script. The room that the last
+    /// run took is used again. Others that share the setup keep theirs as it is.
+    pub fn renew(&mut self, change: impl FnOnce(&mut Setup)) {
+        change(Arc::make_mut(&mut self.stage.setup));
+        self.stage.renew();
+        // All fields by name, so that none is forgotten.
+        let World { stage, controller, brokers, clients, applications, player, deferred, events, failure } =
+            self;
+        *controller = Controller::new(&stage.setup);
+        brokers.clear();
+        clients.clear();
+        applications.clear();
+        *player = Player::default();
+        deferred.clear();
+        *events = 0;
+        *failure = None;
+        self.begin();
+    }
+
+    fn begin(&mut self) {
+        let setup = self.stage.setup.clone();
+        self.brokers.extend((1..=setup.brokers).map(|id| Broker::new(BrokerId(id), &setup)));
+        self.controller.bootstrap(&mut self.stage.out(Node::Controller, None));
+        for (index, broker) in self.brokers.iter_mut().enumerate() {
+            broker.bootstrap(&mut self.stage.out(Node::Broker(BrokerId::from_index(index)), None));
+        }
+        self.applications.extend(setup.applications.iter().map(|_| ApplicationState::default()));
+        self.begin_script();
     }
 
     /// How many events were handled so far.
@@ -344,8 +365,14 @@ impl World {
                     self.dispatch(node, NodeEvent::Timer(timer), cause);
                 }
             }
-            What::Task(task) => self.wake_task(task),
-            What::Program(application, life) => self.wake_program(application, life),
+            What::Task(task) => {
+                self.stage.programs_may_rest = true;
+                self.wake_task(task);
+            }
+            What::Program(application, life) => {
+                self.stage.programs_may_rest = true;
+                self.wake_program(application, life);
+            }
         }
         self.after_event();
     }

@@ -317,3 +317,19 @@ pub enum Event {
     /// An offset waits for its transaction's marker.
     OffsetPending { group: GroupId, partition: PartitionId, offset: Offset, producer_id: ProducerId },
 }
+
+impl Event {
+    /// Messages on their way and records in logs: they bring no program to rest.
+    pub(crate) const fn is_traffic(&self) -> bool {
+        matches!(
+            self,
+            Event::RequestSent { .. }
+                | Event::RequestReceived { .. }
+                | Event::ResponseSent { .. }
+                | Event::ResponseReceived { .. }
+                | Event::BatchAppended { .. }
+                | Event::HighWatermarkMoved { .. }
+                | Event::LastStableOffsetMoved { .. }
+        )
+    }
+}

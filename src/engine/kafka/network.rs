@@ -193,6 +193,8 @@ pub(crate) enum Verdict {
 #[derive(Clone, Debug, Default)]
 pub struct Network {
     pub(crate) connections: Vec<Connection>,
+    /// Of an earlier run: their room is used again.
+    spare: Vec<Connection>,
     pub(crate) messages: u32,
     /// How many requests of a kind a client instance has written: by client, then by `Api`.
     pub(crate) counts: Vec<[u32; Api::ALL.len()]>,
@@ -209,6 +211,70 @@ pub struct Network {
 }
 
 impl Network {
+    /// Forgets everything and keeps the room for it.
+    pub(crate) fn clear(&mut self) {
+        let Network {
+            connections,
+            spare,
+            messages,
+            counts,
+            held_links,
+            faults,
+            paused,
+            gone,
+            starting,
+            handshakes,
+        } = self;
+        spare.append(connections);
+        *messages = 0;
+        counts.clear();
+        held_links.clear();
+        faults.clear();
+        paused.clear();
+        gone.clear();
+        starting.clear();
+        handshakes.clear();
+    }
+
+    /// Adds a connection that begins to open.
+    pub(crate) fn open(&mut self, from: Node, to: Node, purpose: Purpose, now: Time) {
+        let mut connection = self.spare.pop().unwrap_or_else(|| Connection {
+            from,
+            to,
+            purpose,
+            client_open: true,
+            server_open: true,
+            requests: VecDeque::new(),
+            responses: VecDeque::new(),
+            inbox: VecDeque::new(),
+            busy: false,
+            end_received: false,
+            reset_at: Time::NEVER,
+            unheard: 0,
+            last_arrival: [now; 2],
+            open_requests: VecDeque::new(),
+        });
+        connection.requests.clear();
+        connection.responses.clear();
+        connection.inbox.clear();
+        connection.open_requests.clear();
+        let server_open = !self.refuses(to);
+        connection = Connection {
+            from,
+            to,
+            purpose,
+            client_open: true,
+            server_open,
+            busy: false,
+            end_received: false,
+            reset_at: Time::NEVER,
+            unheard: 0,
+            last_arrival: [now; 2],
+            ..connection
+        };
+        self.connections.push(connection);
+    }
+
     pub(crate) fn connection(&mut self, id: ConnectionId) -> &mut Connection {
         &mut self.connections[id.0 as usize]
     }

@@ -11,7 +11,7 @@ use super::record::Arenas;
 use super::types::*;
 use crate::engine::ledger::Ledger;
 use crate::engine::meter::Meter;
-use crate::engine::script::{Setup, Trigger};
+use crate::engine::script::{ScriptLine, Setup, Trigger};
 use crate::engine::sim::queue::EventQueue;
 use crate::engine::sim::random::{Quantiles, Random};
 use crate::engine::sim::time::{Span, Time};
@@ -173,6 +173,8 @@ pub struct Stage {
     pub(crate) asks: bool,
     /// The message that waits for a decision.
     pub(crate) asked: Option<(ConnectionId, Direction)>,
+    /// Something has happened that may have been the last thing that programs had to do.
+    pub(crate) programs_may_rest: bool,
     /// Steps wait for responses of clients to be written.
     watches_responses: bool,
     /// The responses written since, for those steps.
@@ -216,13 +218,48 @@ impl Stage {
             broker_processes: [0; BROKERS_MAX],
             asks: false,
             asked: None,
-            watches_responses: setup
-                .script
-                .iter()
-                .any(|line| matches!(line.trigger, Trigger::Message { direction: Direction::Response, .. })),
+            programs_may_rest: true,
+            watches_responses: has_response_triggers(&setup),
             written: Vec::new(),
             setup,
         }
+    }
+
+    /// Goes back to the start of a run of the setup, as it is by now, and keeps the room that the last run took.
+    pub(crate) fn renew(&mut self) {
+        // All fields by name, so that none is forgotten.
+        let Stage {
+            setup,
+            now,
+            arenas,
+            random,
+            ledger,
+            trace,
+            meter: _,
+            queue,
+            network,
+            completions,
+            broker_processes,
+            asks,
+            asked,
+            programs_may_rest,
+            watches_responses,
+            written,
+        } = self;
+        *now = Time::ZERO;
+        arenas.clear();
+        *random = Random::new(setup.seed);
+        ledger.begin(setup.records.len());
+        *trace = Trace::new(trace.is_on());
+        queue.clear();
+        network.clear();
+        completions.clear();
+        *broker_processes = [0; BROKERS_MAX];
+        *asks = false;
+        *asked = None;
+        *programs_may_rest = true;
+        *watches_responses = has_response_triggers(setup);
+        written.clear();
     }
 
     /// An actor's view while it handles an event that `cause` made happen.
@@ -233,6 +270,7 @@ impl Stage {
     /// States a fact: the ledger learns of it, and meter and trace if they are on.
     pub fn emit(&mut self, node: Node, cause: Option<EntryId>, event: Event) -> Option<EntryId> {
         self.ledger.observe(node, self.now, &event);
+        self.programs_may_rest |= !event.is_traffic();
         if let Some(meter) = &mut self.meter {
             meter.observe(node, self.now, &event, &self.arenas);
         }
@@ -250,6 +288,13 @@ impl Stage {
     pub(crate) fn push(&mut self, at: Time, cause: Option<EntryId>, what: What) {
         self.queue.push(at.max(self.now), Pending { what, cause });
     }
+}
+
+/// Whether steps wait for responses of clients to be written.
+fn has_response_triggers(setup: &Setup) -> bool {
+    let waits =
+        |line: &ScriptLine| matches!(line.trigger, Trigger::Message { direction: Direction::Response, .. });
+    setup.script.iter().any(waits)
 }
 
 /// One actor's view of the stage.
@@ -305,22 +350,7 @@ impl Out<'_> {
     pub fn connect(&mut self, to: Node, purpose: Purpose) -> ConnectionId {
         let id = ConnectionId(self.stage.network.connections.len() as u32);
         let now = self.stage.now;
-        self.stage.network.connections.push(Connection {
-            from: self.node,
-            to,
-            purpose,
-            client_open: true,
-            server_open: !self.stage.network.refuses(to),
-            requests: Default::default(),
-            responses: Default::default(),
-            inbox: Default::default(),
-            busy: false,
-            end_received: false,
-            reset_at: Time::NEVER,
-            unheard: 0,
-            last_arrival: [now; 2],
-            open_requests: Default::default(),
-        });
+        self.stage.network.open(self.node, to, purpose, now);
         let round_trip = self.latency(stream::REQUEST_LATENCY, id, u64::MAX)
             + self.latency(stream::RESPONSE_LATENCY, id, u64::MAX);
         let what = if self.stage.network.refuses(to) {

@@ -153,6 +153,34 @@ pub struct Arenas {
     pub images: Vec<ClusterImage>,
 }
 
+impl Arenas {
+    /// Forgets everything and keeps the room for it.
+    pub fn clear(&mut self) {
+        let Arenas {
+            payloads,
+            batches,
+            produced,
+            fetch_partitions,
+            fetched,
+            aborted,
+            markers,
+            offsets,
+            assignments,
+            images,
+        } = self;
+        payloads.clear();
+        batches.clear();
+        produced.clear();
+        fetch_partitions.clear();
+        fetched.clear();
+        aborted.clear();
+        markers.clear();
+        offsets.clear();
+        assignments.clear();
+        images.clear();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::sequence_after;

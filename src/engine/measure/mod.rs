@@ -139,17 +139,14 @@ impl Runner {
 
     /// The world at the start of a run with this seed and the faults drawn for it.
     fn begin(&mut self, seed: u64) {
-        let mut setup = self.world.stage.setup.clone();
-        let meter = self.world.stage.meter.take();
-        let own = Arc::make_mut(&mut setup);
-        own.seed = seed;
-        own.script.clear();
-        self.luck.faults.iter().for_each(|fault| fault.script(&mut own.script));
-        let records = own.records.len();
-        self.world = World::new(setup, false);
-        let mut meter = meter.unwrap_or_default();
-        meter.begin(records);
-        self.world.stage.meter = Some(meter);
+        let faults = &self.luck.faults;
+        self.world.renew(|setup| {
+            setup.seed = seed;
+            setup.script.clear();
+            faults.iter().for_each(|fault| fault.script(&mut setup.script));
+        });
+        let records = self.world.stage.setup.records.len();
+        self.world.stage.meter.get_or_insert_default().begin(records);
     }
 
     /// The world of the run that was carried out last.

@@ -225,6 +225,7 @@ impl World {
     /// After every event: ends of calls, conditions, the next steps.
     pub(crate) fn after_event(&mut self) {
         while !self.stage.completions.is_empty() {
+            self.stage.programs_may_rest = true;
             let handled = self.stage.completions.len();
             for index in 0..handled {
                 let completion = self.stage.completions[index];
@@ -238,6 +239,7 @@ impl World {
         self.check_conditions();
         if self.player.stirred {
             self.player.stirred = false;
+            self.stage.programs_may_rest = true;
             self.go_on();
         }
     }
@@ -379,8 +381,18 @@ impl World {
     }
 
     fn check_conditions(&mut self) {
+        let programs_may_rest = std::mem::take(&mut self.stage.programs_may_rest);
         for task in 0..self.player.tasks.len() {
             let Activity::Awaiting { condition, then } = self.player.tasks[task].activity else { continue };
+            // Measured runs wait for this all the time, and it is the dearest to look at.
+            if condition == Awaited::Programs && !programs_may_rest {
+                debug_assert!(
+                    !self.holds(condition),
+                    "programs came to rest at {} unnoticed",
+                    self.stage.now
+                );
+                continue;
+            }
             if !self.holds(condition) {
                 continue;
             }

@@ -59,6 +59,7 @@ impl World {
         let deadline = self.stage.now + patience;
         self.player.tasks[task as usize].deadline = deadline;
         self.stage.push(deadline, None, What::Task(task));
+        self.stage.programs_may_rest = true;
         task
     }
 

@@ -172,7 +172,10 @@ impl<E: Copy> EventQueue<E> {
 
     /// Forgets everything and keeps the capacity.
     pub fn clear(&mut self) {
-        self.tree.fill(EMPTY);
+        // A run with many events at once must not make the next ones slow.
+        self.layout = Layout::new(FIRST_SLOT_BITS);
+        self.tree.clear();
+        self.tree.resize(Layout::nodes(self.layout.slots), EMPTY);
         self.least = EMPTY;
         self.slots.clear();
         self.free = NONE;
