@@ -11,6 +11,7 @@
 //! - [`figure`]: a run with everything that is asked of it again and again.
 //! - [`panel`]: the state at one instant as strips and lists of facts.
 //! - [`guide`]: what textbooks say and what the runs say, each statement with a scene; choosing a configuration.
+//! - [`matrix`]: what was measured as rows and cells, beside the textbook's words.
 //! - [`picture`]: a scene at a size, as shapes with places in pixels.
 
 mod chunked;
@@ -19,6 +20,7 @@ pub mod figure;
 pub mod guide;
 pub mod lanes;
 mod marks;
+pub mod matrix;
 pub mod names;
 pub mod narration;
 pub mod panel;

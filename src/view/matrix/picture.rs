@@ -1,0 +1,58 @@
+//! The small picture beside a number.
+
+use super::Measured;
+use crate::engine::measure::{Estimate, Histogram, Milli, Part, Timed};
+
+/// How many bars a histogram has.
+const BARS: usize = 24;
+
+/// A small picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Picture {
+    /// Bars, heights of a hundred, over a scale that the line's columns share: it doubles from left to right.
+    Bars(Vec<u8>),
+    /// An interval and its number, thousandths of the width that the line's columns share.
+    Interval {
+        /// The lower end.
+        low: u16,
+        /// The number.
+        value: u16,
+        /// The upper end.
+        high: u16,
+    },
+}
+
+impl Picture {
+    pub(super) fn interval(estimate: &Estimate, most: Milli) -> Picture {
+        let place = |at: Milli| (u128::from(at.0) * 1000 / u128::from(most.0.max(1))).min(1000) as u16;
+        Picture::Interval {
+            low: place(estimate.low),
+            value: place(estimate.value),
+            high: place(estimate.high),
+        }
+    }
+
+    /// Times up to `longest`, in microseconds. Bins grow with the times, and so does the scale: its bars are as wide
+    /// for 1 to 2 ms as for 1 to 2 s.
+    pub(super) fn histogram(times: &Histogram, longest: u64) -> Picture {
+        let bins = Histogram::bin(longest.max(SHORTEST)) - Histogram::bin(SHORTEST) + 1;
+        let mut sums = [0u64; BARS];
+        for (least, _, count) in times.filled() {
+            let bin = Histogram::bin(least.max(SHORTEST)) - Histogram::bin(SHORTEST);
+            sums[(bin * BARS / bins).min(BARS - 1)] += count;
+        }
+        let most = sums.iter().copied().max().unwrap_or(0).max(1);
+        // What is there is seen, however little it is.
+        let height = |sum: u64| if sum == 0 { 0 } else { (sum * 100 / most).max(4) as u8 };
+        Picture::Bars(sums.iter().map(|sum| height(*sum)).collect())
+    }
+}
+
+/// Times below one millisecond are one bar.
+const SHORTEST: u64 = 1000;
+
+/// The longest time of any column, in microseconds.
+pub(super) fn longest(columns: &[Measured], part: Part, what: Timed) -> u64 {
+    let of = |column: &Measured| column.sums[part as usize].times(what).longest.map_or(0, |(time, _)| time);
+    columns.iter().map(of).max().unwrap_or(0)
+}
