@@ -30,7 +30,7 @@ pub fn worker_main() -> Result<(), JsValue> {
         let text = event.data().as_string().unwrap_or_default();
         let answer = match ToWorker::from_json(&text) {
             Ok(message) => bench.answer(message, &mut micros),
-            Err(message) => Some(FromWorker::Refused { generation: 0, message }),
+            Err(message) => Some(FromWorker::Refused { message }),
         };
         if let Some(answer) = answer {
             // A page that is gone reads nothing.

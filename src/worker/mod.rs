@@ -3,12 +3,12 @@
 //!
 //! A [`Bench`](bench::Bench) is what a worker is: it carries out the runs that a message asks for and answers with their sums. A
 //! [`Pool`](pool::Pool) is the page's side: it gives slices of about [`SLICE_MICROS`] to workers, merges
-//! what comes back, and drops what belongs to an earlier generation. A worker never loops by itself: between two
-//! slices it reads its messages, so that a change takes effect within two slices.
+//! what comes back, and drops what belongs to a plan that nobody wants any more. A worker never loops by itself: it is given
+//! two slices at most, so that a change takes effect within their time.
 
 pub mod bench;
 pub mod pool;
 pub mod protocol;
 
-/// How long a slice should take, in microseconds.
-pub const SLICE_MICROS: u64 = 25_000;
+/// How long a slice of a worker should take, in microseconds.
+pub const SLICE_MICROS: u64 = 12_000;

@@ -1,10 +1,10 @@
 //! The page's side: which worker does what, what has come back, and how far the whole is.
 
-use super::SLICE_MICROS;
 use super::bench::RUNS_MAX;
 use super::protocol::{FromWorker, PlanForm, ToWorker};
 use crate::engine::measure::{FaultMix, Metrics, Part};
 use crate::scenario::campaign::{Campaign, Task};
+use crate::scenario::measured::Column;
 
 /// So many slices wait at a worker at most: one that it works at, one so that it does not wait for the next.
 const OUTSTANDING: u32 = 2;
@@ -37,6 +37,7 @@ impl Progress {
 /// One plan: what was given away of it, and what came back.
 #[derive(Clone, Debug)]
 struct Share {
+    plan: u32,
     task: Task,
     runs: u64,
     handed: u64,
@@ -47,8 +48,8 @@ struct Share {
 
 #[derive(Clone, Debug, Default)]
 struct WorkerState {
-    /// By plan: this generation's was sent.
-    prepared: Vec<bool>,
+    /// The plans that it has.
+    prepared: Vec<u32>,
     outstanding: u32,
 }
 
@@ -56,41 +57,60 @@ struct WorkerState {
 #[derive(Clone, Debug)]
 pub struct Pool {
     campaign: Campaign,
+    slice_micros: u64,
     generation: u32,
+    next_plan: u32,
     shares: Vec<Share>,
     workers: Vec<WorkerState>,
 }
 
 impl Pool {
-    /// A pool of so many workers.
-    pub fn new(campaign: Campaign, workers: usize) -> Pool {
-        let mut pool = Pool { campaign, generation: 0, shares: Vec::new(), workers: Vec::new() };
-        pool.workers.resize_with(workers, WorkerState::default);
-        pool.begin();
+    /// A pool of so many workers, with slices of about so many microseconds.
+    pub fn new(campaign: Campaign, workers: usize, slice_micros: u64) -> Pool {
+        let mut pool = Pool {
+            campaign,
+            slice_micros,
+            generation: 0,
+            next_plan: 0,
+            shares: Vec::new(),
+            workers: vec![WorkerState::default(); workers],
+        };
+        pool.begin(Vec::new(), 0);
         pool
     }
 
-    /// Something else is to be measured: what is under way is dropped as it comes back.
+    /// Something else is to be measured. Columns that are the same keep their sums, and what is under way for them
+    /// still counts; what is under way for others is dropped as it comes back.
     pub fn restart(&mut self, campaign: Campaign) {
-        self.campaign = campaign;
-        self.begin();
+        let before = std::mem::replace(&mut self.campaign, campaign);
+        self.begin(before.columns, before.runs);
     }
 
-    fn begin(&mut self) {
+    fn begin(&mut self, before: Vec<(String, Column)>, runs_before: u64) {
         self.generation += 1;
-        self.shares = (self.campaign.tasks())
-            .map(|task| Share {
-                task,
-                runs: task.part.runs(self.campaign.runs),
-                handed: 0,
-                micros: None,
-                sums: Metrics::default(),
-            })
-            .collect();
-        for worker in &mut self.workers {
-            worker.prepared = vec![false; self.shares.len()];
-            // A worker of an earlier generation does not answer what it has not begun.
-            worker.outstanding = 0;
+        let old = std::mem::take(&mut self.shares);
+        for task in self.campaign.tasks() {
+            let (_, column) = &self.campaign.columns[task.column];
+            let kept = old.iter().find(|share| {
+                share.task.part == task.part
+                    && runs_before == self.campaign.runs
+                    && before[share.task.column].1 == *column
+                    && !self.shares.iter().any(|taken| taken.plan == share.plan)
+            });
+            self.shares.push(match kept {
+                Some(share) => Share { task, ..share.clone() },
+                None => {
+                    self.next_plan += 1;
+                    Share {
+                        plan: self.next_plan - 1,
+                        task,
+                        runs: task.part.runs(self.campaign.runs),
+                        handed: 0,
+                        micros: None,
+                        sums: Metrics::default(),
+                    }
+                }
+            });
         }
     }
 
@@ -118,21 +138,37 @@ impl Pool {
         &self.shares[self.campaign.place(task)].sums
     }
 
+    /// How many slices workers still owe.
+    pub fn outstanding(&self) -> u32 {
+        self.workers.iter().map(|state| state.outstanding).sum()
+    }
+
     /// What to send to a worker now, in order; nothing if it has enough to do or nothing is left.
     pub fn next(&mut self, worker: usize) -> Vec<ToWorker> {
         let mut messages = Vec::new();
-        while self.workers.get(worker).is_some_and(|state| state.outstanding < OUTSTANDING) {
-            let Some(plan) = self.least_advanced() else { break };
-            if !std::mem::replace(&mut self.workers[worker].prepared[plan], true) {
-                messages.push(self.prepare(plan));
+        let Some(state) = self.workers.get_mut(worker) else { return messages };
+        let shares = &self.shares;
+        state.prepared.retain(|plan| {
+            let wanted = shares.iter().any(|share| share.plan == *plan);
+            if !wanted {
+                messages.push(ToWorker::Forget { plan: *plan });
             }
-            let share = &mut self.shares[plan];
-            let slice = share.micros.map_or(FIRST_SLICE, |micros| SLICE_MICROS / micros.max(1));
+            wanted
+        });
+        while self.workers[worker].outstanding < OUTSTANDING {
+            let Some(place) = self.least_advanced() else { break };
+            let plan = self.shares[place].plan;
+            if !self.workers[worker].prepared.contains(&plan) {
+                self.workers[worker].prepared.push(plan);
+                messages.push(self.prepare(place));
+            }
+            let share = &mut self.shares[place];
+            let slice = share.micros.map_or(FIRST_SLICE, |micros| self.slice_micros / micros.max(1));
             let count = slice.clamp(1, RUNS_MAX).min(share.runs - share.handed);
             let first = share.handed;
             share.handed += count;
             self.workers[worker].outstanding += 1;
-            messages.push(ToWorker::Run { generation: self.generation, plan: plan as u32, first, count });
+            messages.push(ToWorker::Run { plan, first, count });
         }
         messages
     }
@@ -148,12 +184,12 @@ impl Pool {
             .map(|(place, _)| place)
     }
 
-    fn prepare(&self, plan: usize) -> ToWorker {
-        let Share { task, .. } = self.shares[plan];
+    fn prepare(&self, place: usize) -> ToWorker {
+        let Share { plan, task, .. } = self.shares[place];
         let (_, column) = &self.campaign.columns[task.column];
         let mix = if task.part == Part::Faults { column.mix } else { FaultMix::none() };
         let form = PlanForm::new(column.scenario(task.part), mix, column.seed);
-        ToWorker::Prepare { generation: self.generation, plan: plan as u32, form }
+        ToWorker::Prepare { plan, form }
     }
 
     /// Takes a worker's answer in. Whether the sums have changed.
@@ -161,21 +197,17 @@ impl Pool {
     /// # Errors
     /// What a worker refused.
     pub fn take(&mut self, worker: usize, answer: FromWorker) -> Result<bool, String> {
-        match answer {
-            FromWorker::Refused { generation, message } if generation == self.generation => Err(message),
-            FromWorker::Done { generation, plan, count, micros, sums, .. }
-                if generation == self.generation =>
-            {
-                if let Some(state) = self.workers.get_mut(worker) {
-                    state.outstanding = state.outstanding.saturating_sub(1);
-                }
-                let Some(share) = self.shares.get_mut(plan as usize) else { return Ok(false) };
-                share.micros = Some(micros / count.max(1));
-                share.sums.merge(&sums);
-                Ok(true)
-            }
-            FromWorker::Done { .. } | FromWorker::Refused { .. } => Ok(false),
+        let FromWorker::Done { plan, count, micros, sums, .. } = answer else {
+            let FromWorker::Refused { message } = answer else { return Ok(false) };
+            return Err(message);
+        };
+        if let Some(state) = self.workers.get_mut(worker) {
+            state.outstanding = state.outstanding.saturating_sub(1);
         }
+        let Some(share) = self.shares.iter_mut().find(|share| share.plan == plan) else { return Ok(false) };
+        share.micros = Some(micros / count.max(1));
+        share.sums.merge(&sums);
+        Ok(true)
     }
 }
 

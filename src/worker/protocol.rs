@@ -9,19 +9,20 @@ use std::sync::Arc;
 /// What a page asks of a worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToWorker {
-    /// A plan that runs will be asked of. The first one of a new generation ends all that was before.
+    /// A plan that runs will be asked of.
     Prepare {
-        /// Rises whenever the page wants something else.
-        generation: u32,
-        /// The plan's number.
+        /// The plan's number; no other plan ever has it.
         plan: u32,
         /// The plan.
         form: PlanForm,
     },
+    /// No more runs will be asked of a plan.
+    Forget {
+        /// The plan's number.
+        plan: u32,
+    },
     /// Carry out these runs of a prepared plan, and answer with [`FromWorker::Done`].
     Run {
-        /// Of which generation; an earlier one is not carried out any more.
-        generation: u32,
         /// Of which plan.
         plan: u32,
         /// The number of the first run.
@@ -36,8 +37,6 @@ pub enum ToWorker {
 pub enum FromWorker {
     /// Runs are done.
     Done {
-        /// Of which generation.
-        generation: u32,
         /// Of which plan.
         plan: u32,
         /// The number of the first run.
@@ -51,8 +50,6 @@ pub enum FromWorker {
     },
     /// A message made no sense.
     Refused {
-        /// Of which generation.
-        generation: u32,
         /// Why.
         message: String,
     },

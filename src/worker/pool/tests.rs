@@ -5,6 +5,7 @@ use crate::engine::sim::time::Span;
 use crate::scenario::measured::Workload;
 use crate::worker::bench::Bench;
 
+const SLICE: u64 = 25_000;
 const SMALL: Workload = Workload { records: 10, every: Span::millis(10), saturating_records: 20 };
 
 fn campaign(seed: u64, runs: u64) -> Campaign {
@@ -41,7 +42,7 @@ fn hashes(pool: &Pool) -> Vec<u64> {
 fn sums_do_not_depend_on_who_carries_out_which_runs() {
     let mut expected = None;
     for (workers, micros) in [(1, 100), (2, 3_000), (5, 40_000)] {
-        let mut pool = Pool::new(campaign(3, 60), workers);
+        let mut pool = Pool::new(campaign(3, 60), workers, SLICE);
         worked_off(&mut pool, workers, micros);
         assert_eq!(pool.progress(), Progress { done: 3 * (60 + 8 + 8), total: 3 * (60 + 8 + 8) });
         let found = hashes(&pool);
@@ -50,40 +51,79 @@ fn sums_do_not_depend_on_who_carries_out_which_runs() {
 }
 
 #[test]
-fn what_belongs_to_an_earlier_generation_is_dropped() {
-    let mut pool = Pool::new(campaign(3, 60), 1);
+fn what_nobody_wants_any_more_is_dropped() {
+    let mut pool = Pool::new(campaign(3, 60), 1, SLICE);
     let mut bench = Bench::default();
     let mut clock = || 0;
     let old = pool.next(0);
     let late: Vec<_> = old.into_iter().filter_map(|message| bench.answer(message, &mut clock)).collect();
-    assert!(!late.is_empty());
+    assert_eq!((late.len(), pool.outstanding()), (2, 2));
     pool.restart(campaign(4, 60));
     for answer in late {
         assert_eq!(pool.take(0, answer), Ok(false));
     }
-    assert_eq!(pool.progress().done, 0);
-    // A worker that has heard of the new generation does not carry out what was asked before.
-    let new = pool.next(0);
-    let prepared = new.into_iter().filter_map(|message| bench.answer(message, &mut clock)).count();
-    assert_eq!(prepared, 2);
-    let stale = ToWorker::Run { generation: 1, plan: 0, first: 0, count: 5 };
-    assert_eq!(bench.answer(stale, &mut clock), None);
-    let mut fresh = Pool::new(campaign(4, 60), 1);
+    assert_eq!((pool.progress().done, pool.outstanding()), (0, 0));
+    // The worker hears that the old plans are over: it has no room for plans that nobody wants.
+    let forgotten = pool.next(0).into_iter().filter(|message| matches!(message, ToWorker::Forget { .. }));
+    assert_eq!(forgotten.count(), 2);
+    let mut fresh = Pool::new(campaign(4, 60), 1, SLICE);
     worked_off(&mut fresh, 1, 100);
-    let mut restarted = Pool::new(campaign(3, 60), 1);
+    let mut restarted = Pool::new(campaign(3, 60), 1, SLICE);
     restarted.restart(campaign(4, 60));
     worked_off(&mut restarted, 1, 100);
     assert_eq!(hashes(&restarted), hashes(&fresh));
 }
 
 #[test]
+fn a_change_of_one_column_leaves_the_others_as_they_are() {
+    use crate::scenario::command::{Command, Control, reduce};
+    use crate::scenario::presets::Guarantee;
+    let with_yours = |acks: &str| {
+        let base = Guarantee::AtLeastOnce.base().scenario();
+        let yours = reduce(&base, &Command::Set(Control::Acks, acks.to_owned()));
+        let mix = FaultMix::accelerated(1_000_000, SMALL.window());
+        Campaign::matrix(Some(&yours), SMALL, mix, 3, 60).expect("the matrix")
+    };
+    let mut benches = [Bench::default()];
+    let mut clock = || 0;
+    let mut pool = Pool::new(with_yours("1"), 1, SLICE);
+    for _ in 0..12 {
+        let asked = pool.next(0);
+        for answer in asked.into_iter().filter_map(|message| benches[0].answer(message, &mut clock)) {
+            pool.take(0, answer).expect("nothing is refused");
+        }
+    }
+    let before = hashes(&pool);
+    let under_way = pool.next(0);
+    pool.restart(with_yours("0"));
+    let after = hashes(&pool);
+    assert_eq!(before[..9], after[..9], "the guarantees keep their sums");
+    assert!(before[9..].iter().all(|hash| *hash != Metrics::default().hash()), "yours had some");
+    assert!(after[9..].iter().all(|hash| *hash == Metrics::default().hash()), "and begins anew");
+    // What was under way for the guarantees still counts, and no run counts twice.
+    for answer in under_way.into_iter().filter_map(|message| benches[0].answer(message, &mut clock)) {
+        pool.take(0, answer).expect("nothing is refused");
+    }
+    while !pool.progress().is_complete() {
+        for message in pool.next(0) {
+            if let Some(answer) = benches[0].answer(message, &mut clock) {
+                pool.take(0, answer).expect("nothing is refused");
+            }
+        }
+    }
+    let mut fresh = Pool::new(with_yours("0"), 1, SLICE);
+    worked_off(&mut fresh, 1, 100);
+    assert_eq!(hashes(&pool), hashes(&fresh));
+}
+
+#[test]
 fn slices_follow_the_clock() {
-    let mut pool = Pool::new(campaign(3, 100_000), 1);
+    let mut pool = Pool::new(campaign(3, 100_000), 1, SLICE);
     let asked = |messages: &[ToWorker]| -> Vec<(u32, u64)> {
         (messages.iter())
             .filter_map(|message| match message {
                 ToWorker::Run { plan, count, .. } => Some((*plan, *count)),
-                ToWorker::Prepare { .. } => None,
+                ToWorker::Prepare { .. } | ToWorker::Forget { .. } => None,
             })
             .collect()
     };
@@ -91,14 +131,8 @@ fn slices_follow_the_clock() {
     assert_eq!(first, [(0, FIRST_SLICE), (1, FIRST_SLICE)], "two slices wait, of two plans");
     assert_eq!(pool.next(0), []);
     // 50 microseconds a run: 500 in a slice.
-    let answer = |plan, count, micros| FromWorker::Done {
-        generation: 1,
-        plan,
-        first: 0,
-        count,
-        micros,
-        sums: Box::default(),
-    };
+    let answer =
+        |plan, count, micros| FromWorker::Done { plan, first: 0, count, micros, sums: Box::default() };
     let mut slices = Vec::new();
     for (plan, count) in first {
         pool.take(0, answer(plan, count, 50 * count)).expect("an answer");
@@ -118,11 +152,10 @@ fn nonsense_is_refused() {
     let mut bench = Bench::default();
     let mut clock = || 0;
     let form = PlanForm { text: "kafka-guarantees 1\nnonsense\n".to_owned(), faults: vec![], seed: 0 };
-    let refused = bench.answer(ToWorker::Prepare { generation: 1, plan: 0, form }, &mut clock);
-    assert!(matches!(refused, Some(FromWorker::Refused { generation: 1, .. })));
-    let run = ToWorker::Run { generation: 1, plan: 0, first: 0, count: 1 };
-    let refused = bench.answer(run, &mut clock);
+    let refused = bench.answer(ToWorker::Prepare { plan: 0, form }, &mut clock);
+    assert!(matches!(refused, Some(FromWorker::Refused { .. })));
+    let run = ToWorker::Run { plan: 0, first: 0, count: 1 };
     let message = "plan 0 is not prepared".to_owned();
-    assert_eq!(refused, Some(FromWorker::Refused { generation: 1, message }));
+    assert_eq!(bench.answer(run, &mut clock), Some(FromWorker::Refused { message }));
     assert!(ToWorker::from_json("{\"Run\":{}}").is_err());
 }
