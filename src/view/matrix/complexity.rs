@@ -121,16 +121,14 @@ pub(super) fn row(columns: &[Measured]) -> Row {
     let cell = |column: &Measured| {
         let Complexity { settings, requests, coordinators } = &column.complexity;
         let exceptions: Vec<_> = exceptions(column).into_iter().collect();
-        let list = |what: &str, names: &str| {
-            if names.is_empty() { format!("{what}: none") } else { format!("{what}: {names}") }
-        };
+        let list = |what, names: String| (what, if names.is_empty() { "none".to_owned() } else { names });
         Cell {
             number: counts(column).map(|count| count.to_string()).join(" · "),
             listed: vec![
-                list("Settings", &settings.join(", ")),
-                list("Requests", &requests.join(", ")),
-                list("Coordinators", &coordinators.join(", ")),
-                list("Exceptions", &exceptions.join(", ")),
+                list("Settings", settings.join(", ")),
+                list("Requests", requests.join(", ")),
+                list("Coordinators", coordinators.join(", ")),
+                list("Exceptions", exceptions.join(", ")),
             ],
             ..Cell::default()
         }
@@ -146,7 +144,7 @@ pub(super) fn row(columns: &[Measured]) -> Row {
 
 /// The row of the settings.
 pub(super) fn settings_row(columns: &[Measured]) -> Row {
-    let cell = |column: &Measured| Cell { block: Some(column.settings.clone()), ..Cell::default() };
+    let cell = |column: &Measured| Cell { block: column.settings.clone(), ..Cell::default() };
     Row {
         title: "Typical setting",
         lines: vec![Line { what: "as it was measured", cells: columns.iter().map(cell).collect() }],

@@ -5,8 +5,10 @@
 //! - `complexity`: what is counted without luck: settings, kinds of requests, exceptions.
 //! - `mix`: the faults of the runs as a reader adjusts them.
 
-use crate::engine::measure::{Counted, Estimate, Metric, Metrics, Part, Timed};
-use crate::scenario::measured::Column;
+use crate::engine::measure::{Counted, Estimate, FaultMix, Metric, Metrics, Part, Timed};
+use crate::scenario::Scenario;
+use crate::scenario::measured::{Column, NotMeasurable, Workload};
+use crate::scenario::presets::Guarantee;
 
 mod claims;
 mod complexity;
@@ -18,7 +20,7 @@ mod tests;
 
 pub use claims::{Mark, Word};
 pub use complexity::{Complexity, properties};
-pub use picture::Picture;
+pub use picture::{HEIGHT, Picture, WIDTH};
 
 use number::Unit;
 
@@ -40,9 +42,22 @@ pub struct Measured {
 impl Measured {
     /// A column of which nothing is measured yet.
     pub fn new(title: &str, column: Column) -> Measured {
-        let complexity = Complexity::of(column.scenario(Part::Calm));
-        let settings = properties(column.scenario(Part::Calm));
+        let scenario = column.scenario(Part::Calm);
+        let (complexity, settings) = (Complexity::of(scenario), properties(scenario));
         Measured { title: title.to_owned(), column, complexity, settings, sums: Default::default() }
+    }
+
+    /// The scenario that plays an example.
+    pub fn play(&self, example: Example) -> Option<Scenario> {
+        let Example { part, run } = example;
+        let mut scenario = self.column.explain(part, run).ok()?;
+        let under = match part {
+            Part::Faults => "under faults",
+            Part::Calm => "without faults",
+            Part::Saturated => "at full speed",
+        };
+        scenario.title = format!("{}: measured run {run} {under}", self.title);
+        Some(scenario)
     }
 
     fn estimate(&self, metric: &str) -> Option<Estimate> {
@@ -55,6 +70,35 @@ impl Measured {
         let run = metric.example(&self.sums[metric.part as usize])?;
         Some(Example { part: metric.part, run })
     }
+}
+
+/// The three guarantees as columns.
+pub fn guarantees(mix: FaultMix, seed: u64) -> Vec<Measured> {
+    let column = |guarantee: Guarantee| {
+        let column = column_of(&guarantee.base().scenario(), mix, seed).ok()?;
+        Some(Measured::new(guarantee.title(), column))
+    };
+    Guarantee::ALL.into_iter().filter_map(column).collect()
+}
+
+/// The reader's scenario as a column beside the guarantees; else why there is none.
+pub fn yours(scenario: &Scenario, guarantees: &[Measured]) -> Result<Column, String> {
+    let Some(first) = guarantees.first() else { return Err(String::new()) };
+    let column = column_of(scenario, first.column.mix, first.column.seed).map_err(|why| match why {
+        NotMeasurable::NoProgram => "Nothing to measure: no application sends records by itself. Records that \
+             steps send are not measured."
+            .to_owned(),
+        NotMeasurable::Problem(problem) => format!("Can't be measured. {problem}"),
+    })?;
+    match guarantees.iter().find(|guarantee| guarantee.column == column) {
+        Some(same) => Err(format!("{} as it is. Change a setting, and it is measured here.", same.title)),
+        None => Ok(column),
+    }
+}
+
+/// A title is no difference.
+fn column_of(scenario: &Scenario, mix: FaultMix, seed: u64) -> Result<Column, NotMeasurable> {
+    Column::new(&Scenario { title: String::new(), ..scenario.clone() }, Workload::MATRIX, mix, seed)
 }
 
 /// A run behind a number.
@@ -80,7 +124,7 @@ pub struct Row {
 pub struct Line {
     /// What is counted, and in what.
     pub what: &'static str,
-    /// By column.
+    /// By column. The reader's own is left out where there is none.
     pub cells: Vec<Cell>,
 }
 
@@ -99,10 +143,10 @@ pub struct Cell {
     pub same_as: Option<String>,
     /// What the textbook says to it.
     pub word: Option<Word>,
-    /// What makes up a number that was counted, line by line.
-    pub listed: Vec<String>,
+    /// What makes up a number that was counted: what it is, and which.
+    pub listed: Vec<(&'static str, String)>,
     /// A text to copy.
-    pub block: Option<String>,
+    pub block: String,
 }
 
 /// How a line is made of a metric.

@@ -22,7 +22,38 @@ pub enum Picture {
     },
 }
 
+/// The width of a picture, in the units of its paths.
+pub const WIDTH: u32 = 144;
+/// Its height.
+pub const HEIGHT: u32 = 24;
+
 impl Picture {
+    /// As paths in a box of [`WIDTH`] and [`HEIGHT`]: the scale, the area, the number.
+    pub fn paths(&self) -> [String; 3] {
+        match self {
+            Picture::Bars(bars) => {
+                let step = WIDTH as usize / BARS;
+                let bar = |(place, height): (usize, &u8)| {
+                    let height = f64::from(*height) * f64::from(HEIGHT - 1) / 100.0;
+                    let (x, width) = (place * step, step - 1);
+                    format!("M{x} {HEIGHT}v-{height:.1}h{width}v{height:.1}z")
+                };
+                let area = bars.iter().enumerate().filter(|(_, bar)| **bar > 0).map(bar).collect();
+                [format!("M0 {HEIGHT}H{WIDTH}"), area, String::new()]
+            }
+            Picture::Interval { low, value, high } => {
+                // Room for the whole dot at both ends.
+                let place = |at: &u16| 4.0 + f64::from(*at) * f64::from(WIDTH - 8) / 1000.0;
+                let (low, value, high, middle) = (place(low), place(value), place(high), HEIGHT / 2);
+                [
+                    format!("M4 {middle}H{}", WIDTH - 4),
+                    format!("M{low:.1} {}H{high:.1}v4H{low:.1}z", middle - 2),
+                    format!("M{:.1} {middle}a4 4 0 1 0 8 0a4 4 0 1 0-8 0z", value - 4.0),
+                ]
+            }
+        }
+    }
+
     pub(super) fn interval(estimate: &Estimate, most: Milli) -> Picture {
         let place = |at: Milli| (u128::from(at.0) * 1000 / u128::from(most.0.max(1))).min(1000) as u16;
         Picture::Interval {

@@ -132,7 +132,7 @@ fn complexity_is_counted() {
     let columns = columns([CALM; 3]);
     let rows = rows(&columns);
     let row = rows.iter().find(|row| row.title == "Complexity").expect("a row");
-    let listed = |place: usize| row.lines[0].cells[place].listed.join("\n");
+    let listed = |place: usize| format!("{:?}", row.lines[0].cells[place].listed);
     assert!(listed(0).contains("acks=0 (default all)"), "{}", listed(0));
     assert!(!listed(1).contains("acks="), "all is the default: {}", listed(1));
     assert_eq!(columns[0].complexity.coordinators, ["group coordinator"]);
@@ -202,4 +202,40 @@ fn the_settings_to_copy() {
     let text = properties(&Guarantee::ExactlyOnce.base().scenario());
     assert!(text.contains("# topic t, topic out\nreplication.factor=3\nmin.insync.replicas=2\n"), "{text}");
     assert!(text.contains("transactional.id=x\n") && text.contains("isolation.level=read_committed\n"));
+}
+
+#[test]
+fn yours_is_a_column_where_it_is_another() {
+    use crate::scenario::command::{Command, Control, reduce};
+    let guarantees = guarantees(FaultMix::none(), 7);
+    assert_eq!(guarantees.len(), 3);
+    let base = Guarantee::AtLeastOnce.base().scenario();
+    let why = |scenario: &Scenario| yours(scenario, &guarantees).expect_err("nothing of its own");
+    assert!(why(&base).starts_with("At least once as it is."));
+    // Steps, titles and the number of records are no difference.
+    let broken = reduce(&base, &Command::AddStep("fault P Produce 1 response cut".to_owned()));
+    let longer = reduce(&broken, &Command::Set(Control::Records, "20".to_owned()));
+    assert!(why(&longer).starts_with("At least once as it is."));
+    assert!(why(&Scenario::default()).starts_with("Nothing to measure"));
+    let set = |control, value: &str| reduce(&base, &Command::Set(control, value.to_owned()));
+    let refused = reduce(&set(Control::Idempotence, "true"), &Command::Set(Control::Acks, "1".to_owned()));
+    assert!(why(&refused).contains("Must set acks to all"), "{}", why(&refused));
+    let column = yours(&set(Control::Acks, "1"), &guarantees).expect("another configuration");
+    assert!(guarantees.iter().all(|guarantee| guarantee.column != column));
+}
+
+#[test]
+fn an_example_plays_what_the_cell_counts() {
+    use crate::engine::measure::{Runner, mix::USUAL_ACCELERATION};
+    let mix = FaultMix::accelerated(USUAL_ACCELERATION, Workload::MATRIX.window());
+    let mut column = guarantees(mix, 7).remove(0);
+    let mut runner = Runner::new(&column.column.plan(Part::Faults));
+    (0..40).for_each(|run| runner.run(run, &mut column.sums[0]));
+    let example = column.example("acknowledged_lost_per_million").expect("acks=0 loses something in 40 runs");
+    let scenario = column.play(example).expect("a scenario");
+    assert_eq!(scenario.title, format!("At most once: measured run {} under faults", example.run));
+    let setup = crate::scenario::parse(&scenario.to_text()).expect("it can be read");
+    let figure = crate::view::figure::Figure::new(crate::engine::run::run(&std::sync::Arc::new(setup)));
+    let lost = figure.verdict.chips.iter().find(|chip| chip.anomaly == crate::view::verdict::Anomaly::Lost);
+    assert!(lost.is_some_and(|chip| chip.count > 0), "{:?}", figure.verdict.chips);
 }
