@@ -3,9 +3,14 @@
 
 mod golden;
 
+use kafka_guarantees::worker::pool::Pool;
+use kafka_guarantees::worker::protocol::FromWorker;
 use leptos::mount::mount_to;
 use leptos::prelude::document;
-use wasm_bindgen::JsCast;
+use std::cell::RefCell;
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_browser);
@@ -27,4 +32,63 @@ fn traces_are_the_same_everywhere() {
 #[wasm_bindgen_test]
 fn sums_are_the_same_everywhere() {
     golden::sums_are_the_same_everywhere();
+}
+
+#[wasm_bindgen_test]
+async fn sums_are_the_same_with_any_number_of_workers() {
+    for workers in [1, 2, 5] {
+        let pool = worked_off(golden::small_matrix(workers), workers).await;
+        golden::assert_sums(&pool.borrow(), &format!("{workers} workers in the browser"));
+    }
+}
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(thread_local_v2, js_namespace = ["import", "meta"], js_name = url)]
+    static MODULE_URL: String;
+}
+
+/// Works a pool off with so many Web Workers, each with this very module.
+async fn worked_off(pool: Pool, count: usize) -> Rc<RefCell<Pool>> {
+    let pool = Rc::new(RefCell::new(pool));
+    // The server of the tests has no public/worker.js: its text is what it would serve.
+    let start = js_sys::Function::new_with_args(
+        "text, js, module",
+        "const url = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
+         const worker = new Worker(url, { type: 'module' });
+         worker.postMessage({ js: new URL(js, location.href).href, module });
+         return worker;",
+    );
+    let js = MODULE_URL.with(String::clone);
+    let mut workers = Vec::new();
+    let mut listeners = Vec::new();
+    let done = js_sys::Promise::new(&mut |resolve, reject| {
+        for place in 0..count {
+            let text = JsValue::from_str(include_str!("../public/worker.js"));
+            let worker = start.call3(&JsValue::NULL, &text, &JsValue::from_str(&js), &wasm_bindgen::module());
+            let worker: web_sys::Worker = worker.expect("a worker").unchecked_into();
+            let (pool, resolve, answers) = (pool.clone(), resolve.clone(), worker.clone());
+            let listener =
+                Closure::<dyn FnMut(web_sys::MessageEvent)>::new(move |event: web_sys::MessageEvent| {
+                    let mut pool = pool.borrow_mut();
+                    // The first message says that it is ready.
+                    if let Ok(answer) = FromWorker::from_json(&event.data().as_string().unwrap_or_default()) {
+                        pool.take(place, answer).expect("nothing is refused");
+                    }
+                    for message in pool.next(place) {
+                        answers.post_message(&JsValue::from_str(&message.to_json())).expect("a message");
+                    }
+                    if pool.progress().is_complete() {
+                        let _ = resolve.call0(&JsValue::NULL);
+                    }
+                });
+            worker.set_onmessage(Some(listener.as_ref().unchecked_ref()));
+            worker.set_onerror(Some(&reject));
+            workers.push(worker);
+            listeners.push(listener);
+        }
+    });
+    JsFuture::from(done).await.expect("no worker fails");
+    workers.iter().for_each(web_sys::Worker::terminate);
+    pool
 }

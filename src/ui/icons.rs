@@ -21,6 +21,10 @@ pub enum Icon {
     Cross,
     /// A flash: something that goes wrong.
     Fault,
+    /// A tick: it is so.
+    Tick,
+    /// A wave: it depends.
+    Wave,
 }
 
 impl Icon {
@@ -34,6 +38,10 @@ impl Icon {
             Icon::ToEnd => "M11 3h2v10h-2zM3 3v10l7-5z",
             Icon::Cross => {
                 "M3.5 4.6 4.6 3.5 8 6.900l3.4-3.4 1.1 1.100L9.1 8l3.4 3.4-1.1 1.100L8 9.100l-3.4 3.4-1.1-1.100L6.9 8z"
+            }
+            Icon::Tick => "M6.5 12.600 2.200 8.300l1.400-1.400 2.900 2.900 5.900-5.900 1.400 1.400z",
+            Icon::Wave => {
+                "M1.500 9.500C3 5.800 5.600 5.500 8 7.300c2 1.500 3.600 1.200 4.700-1.300l1.800.8C12.900 10.500 10 11 7.500 9.100 5.600 7.700 4.300 7.800 3.300 10.300z"
             }
             Icon::Fault => "M9.5 1 3.5 9h4l-1 6 6-8h-4z",
         }

@@ -8,6 +8,8 @@ mod bar;
 mod controls;
 mod icons;
 mod lab;
+mod matrix;
+mod measuring;
 mod narration;
 mod script;
 mod segmented;
@@ -83,6 +85,7 @@ pub fn App() -> impl IntoView {
                 </div>
             </main>
         </div>
+        <matrix::Matrix />
     }
 }
 

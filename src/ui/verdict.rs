@@ -22,7 +22,8 @@ pub fn Verdict() -> impl IntoView {
     view! {
         <section class="verdict" aria-label="Verdict" aria-live="polite">
             <hgroup>
-                <h2>{headline}</h2>
+                // What plays a run from elsewhere on the page brings the reader here.
+                <h2 tabindex="-1">{headline}</h2>
                 <p>{more}</p>
             </hgroup>
             <ul class="chips">

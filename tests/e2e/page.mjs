@@ -51,8 +51,10 @@ export class Lab {
 }
 
 export class LabPage {
-  static async open(lab, hash, options) {
+  static async open(lab, hash, { init, ...options }) {
     const context = await lab.browser.newContext(options);
+    // Runs before the page's own scripts: takes away what a browser may not have.
+    if (init) await context.addInitScript(init);
     const page = new LabPage(lab, context, await context.newPage());
     try {
       await page.visit(hash);
@@ -238,6 +240,56 @@ export class LabPage {
       if (await this.page.evaluate(() => window.unreached.size === 0)) break;
     }
     return this.page.evaluate(() => [...window.unreached].map((control) => control.outerHTML.slice(0, 120)));
+  }
+
+  // ---- the matrix ---------------------------------------------------------------------------
+
+  get matrix() {
+    return this.page.getByRole('region', { name: 'What each guarantee costs, and what it keeps' });
+  }
+
+  /** What the page counts while it measures, as numbers where they are. */
+  async counters() {
+    const data = await this.matrix.evaluate((section) => ({ ...section.dataset }));
+    const number = (text) => (text === undefined || text === '' ? undefined : Number(text));
+    const { state, done, total, generation, workers, stopMs, longestMs } = data;
+    return {
+      state,
+      ...{ done: number(done), total: number(total), generation: number(generation), workers: number(workers) },
+      ...{ stopMs: number(stopMs), longestMs: number(longestMs) },
+    };
+  }
+
+  /** Waits until the page's counters have these values; `true`: any value. */
+  async untilCounters(wanted) {
+    await this.page.waitForFunction(
+      (wanted) => {
+        const { dataset } = document.querySelector('.matrix');
+        return Object.entries(wanted).every(([key, value]) => (value === true ? key in dataset : dataset[key] === String(value)));
+      },
+      wanted,
+      { timeout: 120_000 },
+    );
+  }
+
+  /** Waits until so many runs are done. */
+  async untilDone(runs) {
+    await this.page.waitForFunction((runs) => Number(document.querySelector('.matrix').dataset.done) >= runs, runs, { timeout: 120_000 });
+  }
+
+  /** A cell of a row's first line. */
+  matrixCell(row, column) {
+    return this.matrix.locator('tbody', { has: this.page.getByRole('rowheader', { name: row }) }).locator(`tr:not(.further) td[data-column="${column}"]`);
+  }
+
+  /** The numbers of a column's first lines, top to bottom. */
+  numbers(column) {
+    return this.matrix.locator(`tr:not(.further) td[data-column="${column}"] .number`).allInnerTexts();
+  }
+
+  async stopMeasuring() {
+    await this.matrix.getByRole('button', { name: 'Stop' }).click();
+    await this.untilCounters({ state: 'stopped', stopMs: true });
   }
 
   // ---- text, messages, address ----------------------------------------------------------------

@@ -7,6 +7,7 @@ use kafka_guarantees::engine::sim::time::Span;
 use kafka_guarantees::scenario::campaign::Campaign;
 use kafka_guarantees::scenario::measured::Workload;
 use kafka_guarantees::scenario::{parse, presets};
+use kafka_guarantees::worker::SLICE_MICROS;
 use kafka_guarantees::worker::bench::Bench;
 use kafka_guarantees::worker::pool::Pool;
 use kafka_guarantees::worker::protocol::{FromWorker, ToWorker};
@@ -38,14 +39,33 @@ pub fn traces_are_the_same_everywhere() {
     );
 }
 
-/// Measures a small matrix through page and workers of so many kinds, and compares the sums. When the engine is
-/// meant to behave differently, what the failure prints is the new content of `sums-hashes.txt`.
-pub fn sums_are_the_same_everywhere() {
+/// A small matrix that is to be measured, with the page's slices.
+pub fn small_matrix(workers: usize) -> Pool {
     let workload = Workload { records: 20, every: Span::millis(10), saturating_records: 60 };
+    let mix = FaultMix::accelerated(2_000_000, workload.window());
+    let campaign = Campaign::matrix(None, workload, mix, 4711, 40).expect("the matrix");
+    Pool::new(campaign, workers, SLICE_MICROS)
+}
+
+/// Compares the sums of the small matrix. When the engine is meant to behave differently, what the failure prints is the
+/// new content of `sums-hashes.txt`.
+pub fn assert_sums(pool: &Pool, who: &str) {
+    let mut hashes = String::new();
+    for task in pool.campaign().tasks() {
+        let (name, _) = &pool.campaign().columns[task.column];
+        let hash = pool.sums(task).hash();
+        writeln!(hashes, "{hash:016x} {name} {}", task.part.name()).expect("a string takes everything");
+    }
+    assert!(
+        hashes == SUMS_HASHES,
+        "{who}: the sums are others, tests/golden/sums-hashes.txt would be:\n{hashes}"
+    );
+}
+
+/// Measures the small matrix through page and workers of so many kinds, all in this thread, and compares the sums.
+pub fn sums_are_the_same_everywhere() {
     for workers in [1, 2, 5] {
-        let mix = FaultMix::accelerated(2_000_000, workload.window());
-        let campaign = Campaign::matrix(None, workload, mix, 4711, 40).expect("the matrix");
-        let mut pool = Pool::new(campaign, workers);
+        let mut pool = small_matrix(workers);
         let mut benches: Vec<Bench> = (0..workers).map(|_| Bench::default()).collect();
         while !pool.progress().is_complete() {
             for (worker, bench) in benches.iter_mut().enumerate() {
@@ -58,15 +78,6 @@ pub fn sums_are_the_same_everywhere() {
                 }
             }
         }
-        let mut hashes = String::new();
-        for task in pool.campaign().tasks() {
-            let (name, _) = &pool.campaign().columns[task.column];
-            let hash = pool.sums(task).hash();
-            writeln!(hashes, "{hash:016x} {name} {}", task.part.name()).expect("a string takes everything");
-        }
-        assert!(
-            hashes == SUMS_HASHES,
-            "with {workers} workers the sums are others, tests/golden/sums-hashes.txt would be:\n{hashes}"
-        );
+        assert_sums(&pool, &format!("{workers} workers"));
     }
 }

@@ -11,6 +11,9 @@ pub type Factors = [u64; FaultKind::ALL.len()];
 /// All kinds alike.
 pub const USUAL: Factors = [USUAL_ACCELERATION; FaultKind::ALL.len()];
 
+/// The largest factor: a kind that is rare in life happens in every run.
+pub const MOST: u64 = 100_000_000;
+
 /// A kind of fault with how often it happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kind {

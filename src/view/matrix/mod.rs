@@ -85,9 +85,11 @@ pub fn guarantees(mix: FaultMix, seed: u64) -> Vec<Measured> {
 pub fn yours(scenario: &Scenario, guarantees: &[Measured]) -> Result<Column, String> {
     let Some(first) = guarantees.first() else { return Err(String::new()) };
     let column = column_of(scenario, first.column.mix, first.column.seed).map_err(|why| match why {
-        NotMeasurable::NoProgram => "Nothing to measure: no application sends records by itself. Records that \
+        NotMeasurable::NoProgram => {
+            "Nothing to measure: no application sends records by itself. Records that \
              steps send are not measured."
-            .to_owned(),
+                .to_owned()
+        }
         NotMeasurable::Problem(problem) => format!("Can't be measured. {problem}"),
     })?;
     match guarantees.iter().find(|guarantee| guarantee.column == column) {
