@@ -14,7 +14,7 @@ pub fn start() {
 }
 
 /// Called by `public/worker.js` once the module is instantiated in the worker: tells the page that it can be
-/// given work, and answers its messages from then on (`worker::protocol`, as JSON texts).
+/// given work, and answers its messages from then on (`worker::protocol`, as BigUint64Array).
 ///
 /// # Errors
 /// If called anywhere but in a dedicated worker.
@@ -27,14 +27,14 @@ pub fn worker_main() -> Result<(), JsValue> {
     let (here, clock) = (scope.clone(), scope.performance());
     let on_message = Closure::<dyn FnMut(web_sys::MessageEvent)>::new(move |event: web_sys::MessageEvent| {
         let mut micros = || clock.as_ref().map_or(0.0, |clock| clock.now() * 1000.0) as u64;
-        let text = event.data().as_string().unwrap_or_default();
-        let answer = match ToWorker::from_json(&text) {
-            Ok(message) => bench.answer(message, &mut micros),
-            Err(message) => Some(FromWorker::Refused { message }),
+        let list = event.data().dyn_ref::<js_sys::BigUint64Array>().map(js_sys::BigUint64Array::to_vec);
+        let answer = match ToWorker::from_words(&list.unwrap_or_default()) {
+            Some(message) => bench.answer(message, &mut micros),
+            None => Some(FromWorker::Refused { message: "a message that nobody wrote".to_owned() }),
         };
         if let Some(answer) = answer {
             // A page that is gone reads nothing.
-            let _ = here.post_message(&JsValue::from_str(&answer.to_json()));
+            let _ = here.post_message(&js_sys::BigUint64Array::from(answer.to_words().as_slice()));
         }
     });
     scope.set_onmessage(Some(on_message.as_ref().unchecked_ref()));

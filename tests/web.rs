@@ -72,11 +72,13 @@ async fn worked_off(pool: Pool, count: usize) -> Rc<RefCell<Pool>> {
                 Closure::<dyn FnMut(web_sys::MessageEvent)>::new(move |event: web_sys::MessageEvent| {
                     let mut pool = pool.borrow_mut();
                     // The first message says that it is ready.
-                    if let Ok(answer) = FromWorker::from_json(&event.data().as_string().unwrap_or_default()) {
+                    if let Some(list) = event.data().dyn_ref::<js_sys::BigUint64Array>() {
+                        let answer = FromWorker::from_words(&list.to_vec()).expect("an answer");
                         pool.take(place, answer).expect("nothing is refused");
                     }
                     for message in pool.next(place) {
-                        answers.post_message(&JsValue::from_str(&message.to_json())).expect("a message");
+                        let list = js_sys::BigUint64Array::from(message.to_words().as_slice());
+                        answers.post_message(&list).expect("a message");
                     }
                     if pool.progress().is_complete() {
                         let _ = resolve.call0(&JsValue::NULL);

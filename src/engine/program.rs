@@ -3,7 +3,7 @@
 //! A program is a small state machine in the application's process: a crash ends it, a restart begins
 //! it again from what survives (the log, committed offsets, the sink).
 
-use super::kafka::error::Exception;
+use super::kafka::error::{Exception, ExceptionClasses};
 use super::kafka::out::{CallId, Completion, What};
 use super::kafka::producer::ProducerCall;
 use super::kafka::types::*;
@@ -26,6 +26,8 @@ pub(crate) struct ProgramState {
     phase: Phase,
     /// The call that the program waits for.
     call: Option<CallId>,
+    /// What its calls have thrown.
+    pub(crate) raised: ExceptionClasses,
     /// Counts beginnings: an instant set by an earlier one means nothing.
     life: u32,
     /// Producing: how many records were handed over at least once.
@@ -361,6 +363,9 @@ impl World {
         self.state(application).call = None;
         let Some(program) = self.program_of(application) else { return true };
         let exception = completion.exception;
+        if let Some(exception) = exception {
+            self.state(application).raised.insert(exception.class);
+        }
         match self.state(application).phase {
             Phase::Polling => self.after_poll(application, program, completion.client),
             Phase::CommittingBefore | Phase::CommittingAfterRecord | Phase::CommittingAfterBatch => {

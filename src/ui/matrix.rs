@@ -26,9 +26,13 @@ pub fn Matrix() -> impl IntoView {
     };
     let go_name = move || if measuring.state.get() == State::Running { "Stop" } else { "Go on" };
     let ended = move || matches!(measuring.state.get(), State::Waiting | State::Complete);
+    let no_yours = move || measuring.no_yours.get();
     let heads: Vec<AnyView> = titles()
         .map(|title| {
-            view! { <th scope="col" role="columnheader" class:yours=title == YOURS>{title}</th> }.into_any()
+            let yours = title == YOURS;
+            let why = yours.then(|| view! { <small>{no_yours}</small> });
+            view! { <th scope="col" role="columnheader" class:yours=move || yours>{title}{why}</th> }
+                .into_any()
         })
         .collect();
     // Which lines there are never changes; what they say does.
@@ -78,7 +82,7 @@ pub fn Matrix() -> impl IntoView {
             <p class="note" hidden=move || measuring.no_yours.with(Option::is_none)>
                 <b>{YOURS}</b>
                 ": "
-                {move || measuring.no_yours.get()}
+                {no_yours}
             </p>
         </section>
     }
@@ -170,7 +174,7 @@ fn cell(lab: Lab, measuring: Measuring, [row, line, column]: [usize; 3], title: 
     let picture = move || {
         let [scale, area, dot] = cell.with(|cell| cell.picture.as_ref().map(Picture::paths))?;
         let view = view! {
-            <svg viewBox=format!("0 0 {WIDTH} {HEIGHT}") width=WIDTH height=HEIGHT aria-hidden="true">
+            <svg viewBox=format!("0 0 {WIDTH} {HEIGHT}") width=WIDTH / 10 height=HEIGHT / 10 aria-hidden="true">
                 <path class="scale" d=scale />
                 <path class="area" d=area />
                 <path class="dot" d=dot />
@@ -179,7 +183,7 @@ fn cell(lab: Lab, measuring: Measuring, [row, line, column]: [usize; 3], title: 
         Some(view.into_any())
     };
     let same = move || {
-        cell.with(|cell| cell.same_as.as_ref().map(|title| format!("same as {}", title.to_lowercase())))
+        cell.with(|cell| cell.same_as.as_ref().map(|title| format!("same as {}", title.to_ascii_lowercase())))
     };
     // Counted lists and settings change seldom, and have something to open: they are drawn anew only then.
     let listed = Memo::new(move |_| cell.with(|cell| (cell.listed.clone(), cell.block.clone())));

@@ -221,18 +221,19 @@ impl Measuring {
             let Some(Worker { handle, ready: true, .. }) = workers.get(worker) else { return };
             for message in pool.next(worker) {
                 // A worker that is gone says so by its error event.
-                let _ = handle.post_message(&JsValue::from_str(&message.to_json()));
+                let _ = handle.post_message(&js_sys::BigUint64Array::from(message.to_words().as_slice()));
             }
         });
     }
 
     /// A worker has said something.
-    fn hear(self, worker: usize, text: &str) {
+    fn hear(self, worker: usize, said: &JsValue) {
         let begun = now();
-        let done = match FromWorker::from_json(text) {
-            Ok(answer) => self.take(worker, answer),
+        let answer = said.dyn_ref::<js_sys::BigUint64Array>().map(js_sys::BigUint64Array::to_vec);
+        let done = match answer.and_then(|answer| FromWorker::from_words(&answer)) {
+            Some(answer) => self.take(worker, answer),
             // The first thing that a worker says is that it is there.
-            Err(_) => {
+            None => {
                 self.driver.update_value(|driver| {
                     driver.workers.get_mut(worker).into_iter().for_each(|worker| worker.ready = true);
                 });
@@ -314,6 +315,7 @@ impl Measuring {
 
     /// Shows what there is.
     fn refresh(self) {
+        let begun = now();
         self.driver.update_value(|driver| {
             driver.refreshing = false;
             let Driver { columns, pool: Some(pool), .. } = driver else { return };
@@ -335,6 +337,7 @@ impl Measuring {
                 counters.workers = driver.workers.len();
             });
         });
+        self.held_up(begun);
     }
 
     /// Workers can't be had, or have died: the page does the work itself.
@@ -386,7 +389,7 @@ fn start(measuring: Measuring, place: usize) -> Result<Worker, JsValue> {
     options.set_type(web_sys::WorkerType::Module);
     let handle = web_sys::Worker::new_with_options(&format!("{folder}/worker.js"), &options)?;
     let on_message = Closure::<dyn FnMut(web_sys::MessageEvent)>::new(move |event: web_sys::MessageEvent| {
-        measuring.hear(place, &event.data().as_string().unwrap_or_default());
+        measuring.hear(place, &event.data());
     });
     let on_error = Closure::<dyn FnMut()>::new(move || {
         // Not from inside the closure that this takes away.

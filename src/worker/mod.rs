@@ -9,6 +9,7 @@
 pub mod bench;
 pub mod pool;
 pub mod protocol;
+mod words;
 
 /// How long a slice of a worker should take, in microseconds.
 pub const SLICE_MICROS: u64 = 12_000;

@@ -1,13 +1,13 @@
-//! The messages between page and worker, as JSON texts: what a worker can read, a test can read.
+//! The messages between page and worker, as lists of whole numbers (`words`): a slice's sums are some thousand numbers, and
+//! the page reads a hundred of them a second.
 
 use crate::engine::measure::{FaultKind, FaultMix, Metrics, Plan};
 use crate::engine::sim::time::Span;
 use crate::scenario::Scenario;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// What a page asks of a worker.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ToWorker {
     /// A plan that runs will be asked of.
     Prepare {
@@ -33,7 +33,7 @@ pub enum ToWorker {
 }
 
 /// What a worker answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FromWorker {
     /// Runs are done.
     Done {
@@ -56,12 +56,12 @@ pub enum FromWorker {
 }
 
 /// A plan as it travels.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanForm {
     /// The scenario without steps, under its workload.
     pub text: String,
-    /// Kind, chance per million, average duration in microseconds.
-    pub faults: Vec<(String, u32, u64)>,
+    /// By kind: chance per million, average duration in microseconds.
+    pub faults: [(u32, u64); FaultKind::ALL.len()],
     /// From which all luck is drawn.
     pub seed: u64,
 }
@@ -69,48 +69,23 @@ pub struct PlanForm {
 impl PlanForm {
     /// The form of a plan of a scenario.
     pub fn new(scenario: &Scenario, mix: FaultMix, seed: u64) -> PlanForm {
-        let faults =
-            FaultKind::ALL.map(|kind| (kind.name().to_owned(), mix.chance(kind), mix.duration(kind).0));
-        PlanForm { text: scenario.to_text(), faults: faults.to_vec(), seed }
+        let faults = FaultKind::ALL.map(|kind| (mix.chance(kind), mix.duration(kind).0));
+        PlanForm { text: scenario.to_text(), faults, seed }
     }
 
     /// The plan.
     ///
     /// # Errors
-    /// What is wrong with the text, or with the kind of a fault.
+    /// What is wrong with the text.
     pub fn plan(&self) -> Result<Plan, String> {
         let setup = crate::scenario::parse(&self.text).map_err(|problems| {
             problems.first().map_or_else(|| "a text that can't be read".to_owned(), ToString::to_string)
         })?;
         let mut mix = FaultMix::none();
-        for (name, chance, lasts) in &self.faults {
-            let kind = FaultKind::by_name(name).ok_or_else(|| format!("no kind of fault '{name}'"))?;
-            mix.set_chance(kind, *chance);
-            mix.set_duration(kind, Span(*lasts));
+        for (kind, (chance, lasts)) in FaultKind::ALL.into_iter().zip(self.faults) {
+            mix.set_chance(kind, chance);
+            mix.set_duration(kind, Span(lasts));
         }
         Ok(Plan { setup: Arc::new(setup), mix, seed: self.seed })
     }
 }
-
-macro_rules! json {
-    ($message:ty) => {
-        impl $message {
-            /// As a JSON text.
-            pub fn to_json(&self) -> String {
-                // Writing numbers, texts and lists into a String does not fail.
-                serde_json::to_string(self).unwrap_or_default()
-            }
-
-            /// From a JSON text.
-            ///
-            /// # Errors
-            /// What is wrong with it, and where.
-            pub fn from_json(text: &str) -> Result<Self, String> {
-                serde_json::from_str(text).map_err(|error| error.to_string())
-            }
-        }
-    };
-}
-
-json!(ToWorker);
-json!(FromWorker);

@@ -57,7 +57,7 @@ test('the page is never held up while it measures', () =>
 
 test('a changed setting is measured beside the guarantees, which keep their numbers', () =>
   lab.open({}, async (page) => {
-    assert.match(await page.matrix.locator('.note').innerText(), /Yours: At least once as it is/);
+    assert.match(await page.matrix.getByRole('columnheader', { name: 'Yours' }).innerText(), /At least once as it is/);
     await page.untilDone(600);
     await page.stopMeasuring();
     const before = await Promise.all(GUARANTEES.map((guarantee) => page.numbers(guarantee)));

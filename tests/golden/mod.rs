@@ -70,10 +70,10 @@ pub fn sums_are_the_same_everywhere() {
         while !pool.progress().is_complete() {
             for (worker, bench) in benches.iter_mut().enumerate() {
                 for message in pool.next(worker) {
-                    let message = ToWorker::from_json(&message.to_json()).expect("what was written");
+                    let message = ToWorker::from_words(&message.to_words()).expect("what was written");
                     // A clock that stands: the more workers, the more ways to divide the work.
                     let Some(answer) = bench.answer(message, &mut || 0) else { continue };
-                    let answer = FromWorker::from_json(&answer.to_json()).expect("what was written");
+                    let answer = FromWorker::from_words(&answer.to_words()).expect("what was written");
                     pool.take(worker, answer).expect("nothing is refused");
                 }
             }

@@ -130,6 +130,9 @@ macro_rules! exception_classes {
         pub enum ExceptionClass { $($name,)* }
 
         impl ExceptionClass {
+            /// All of them.
+            pub const ALL: &[ExceptionClass] = &[$(ExceptionClass::$name,)*];
+
             /// Kafka's name.
             pub const fn name(self) -> &'static str { match self { $(ExceptionClass::$name => stringify!($name),)* } }
         }
@@ -157,6 +160,24 @@ exception_classes! {
     TransactionAbortedException, IllegalStateException, ConcurrentModificationException, CommitFailedException, RetriableCommitFailedException,
     NoOffsetForPartitionException, LogTruncationException, DisconnectException, BufferExhaustedException,
     RecordDeserializationException, ConfigException, InterruptException, RecordBatchTooLargeException,
+}
+
+/// A set of classes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExceptionClasses(pub u64);
+
+const _: () = assert!(ExceptionClass::ALL.len() <= 64, "a class has a bit");
+
+impl ExceptionClasses {
+    /// Adds a class.
+    pub fn insert(&mut self, class: ExceptionClass) {
+        self.0 |= 1 << class as u64;
+    }
+
+    /// The classes of the set, in the order of the list of all.
+    pub fn iter(self) -> impl Iterator<Item = ExceptionClass> {
+        ExceptionClass::ALL.iter().copied().filter(move |class| self.0 & 1 << *class as u64 != 0)
+    }
 }
 
 /// What a call or a future of the Java client throws: a class and, where it has one, its cause.

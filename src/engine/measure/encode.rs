@@ -32,6 +32,7 @@ struct MetricsForm {
     runs: u64,
     given_up: u64,
     given_up_example: Option<u64>,
+    raised: String,
     faults: Vec<u64>,
     tallies: Vec<TallyForm>,
     times: Vec<TimesForm>,
@@ -54,6 +55,7 @@ impl Serialize for Metrics {
             runs: self.runs,
             given_up: self.given_up,
             given_up_example: self.given_up_example,
+            raised: self.raised.0.to_string(),
             faults: self.faults.to_vec(),
             tallies: self.tallies.iter().map(tally).collect(),
             times: self.times.iter().map(times).collect(),
@@ -74,6 +76,7 @@ impl<'de> Deserialize<'de> for Metrics {
             given_up_example: form.given_up_example,
             ..Metrics::default()
         };
+        metrics.raised.0 = form.raised.parse().map_err(|_| wrong("exceptions that are no whole number"))?;
         metrics.faults = form.faults.try_into().map_err(|_| wrong("other kinds of faults"))?;
         if form.tallies.len() != metrics.tallies.len() || form.times.len() != metrics.times.len() {
             return Err(wrong("another number of sums"));

@@ -5,6 +5,7 @@ use super::estimate::{Example, Tally};
 use super::histogram::Histogram;
 use super::mix::FaultKind;
 use crate::engine::check::Counts;
+use crate::engine::kafka::error::ExceptionClasses;
 use crate::engine::sim::hash::StreamHash;
 
 /// What is counted, and among what.
@@ -194,6 +195,8 @@ pub struct Metrics {
     pub given_up: u64,
     /// The lowest number of those.
     pub given_up_example: Option<u64>,
+    /// What was thrown to applications in any of the runs: by calls of programs, and by the futures of records.
+    pub raised: ExceptionClasses,
     /// How often each kind of fault happened.
     pub faults: [u64; FaultKind::ALL.len()],
     /// By [`Counted`].
@@ -226,6 +229,7 @@ impl Metrics {
             (Some(own), Some(more)) => Some(own.min(more)),
             (own, more) => own.or(more),
         };
+        self.raised.0 |= other.raised.0;
         self.faults.iter_mut().zip(&other.faults).for_each(|(own, more)| *own += more);
         self.tallies.iter_mut().zip(&other.tallies).for_each(|(own, more)| own.merge(more));
         self.times.iter_mut().zip(&other.times).for_each(|(own, more)| own.merge(more));
@@ -250,6 +254,7 @@ impl Metrics {
         };
         [self.runs, self.given_up, self.given_up_example.map_or(0, |run| run + 1)]
             .into_iter()
+            .chain([self.raised.0])
             .chain(self.faults)
             .for_each(|number| hash.number(number));
         for tally in &self.tallies {

@@ -185,6 +185,7 @@ impl Runner {
         }
         self.sample = Sample { counts: self.judge.counts(), ..Sample::default() };
         self.look_at_records(run, metrics);
+        self.look_at_exceptions(metrics);
         self.look_at_costs();
     }
 
@@ -235,6 +236,17 @@ impl Runner {
         }
         sample.written.1 = last_written.since(first_sent).0;
         sample.effects.1 = last_effect.since(first_sent).0;
+    }
+
+    fn look_at_exceptions(&self, metrics: &mut Metrics) {
+        for application in &self.world.applications {
+            metrics.raised.0 |= application.program.raised.0;
+        }
+        for fate in &self.world.stage.ledger.records {
+            if let Answer::Failed(exception) | Answer::Threw(exception) = fate.answer {
+                metrics.raised.insert(exception.class);
+            }
+        }
     }
 
     fn look_at_costs(&mut self) {

@@ -3,12 +3,12 @@
 
 use super::claims::Counts;
 use super::{Cell, Line, Measured, Row};
+use crate::engine::kafka::error::{ExceptionClass, ExceptionClasses};
 use crate::engine::kafka::event::Event;
 use crate::engine::kafka::message::{Api, CoordinatorKey, Request};
 use crate::engine::kafka::types::Node;
 use crate::engine::run;
 use crate::scenario::{Client, Scenario};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What a configuration involves.
@@ -112,15 +112,15 @@ pub(super) fn counts(column: &Measured) -> Counts {
 }
 
 /// The exceptions that reached the application in the measured runs.
-fn exceptions(_column: &Measured) -> BTreeSet<&'static str> {
-    BTreeSet::new()
+fn exceptions(column: &Measured) -> Vec<&'static str> {
+    let bits = column.sums.iter().fold(0, |all, sums| all | sums.raised.0);
+    ExceptionClasses(bits).iter().map(ExceptionClass::name).collect()
 }
 
 /// The row of what is counted.
 pub(super) fn row(columns: &[Measured]) -> Row {
     let cell = |column: &Measured| {
         let Complexity { settings, requests, coordinators } = &column.complexity;
-        let exceptions: Vec<_> = exceptions(column).into_iter().collect();
         let list = |what, names: String| (what, if names.is_empty() { "none".to_owned() } else { names });
         Cell {
             number: counts(column).map(|count| count.to_string()).join(" · "),
@@ -128,7 +128,7 @@ pub(super) fn row(columns: &[Measured]) -> Row {
                 list("Settings", settings.join(", ")),
                 list("Requests", requests.join(", ")),
                 list("Coordinators", coordinators.join(", ")),
-                list("Exceptions", exceptions.join(", ")),
+                list("Exceptions", exceptions(column).join(", ")),
             ],
             ..Cell::default()
         }

@@ -22,10 +22,10 @@ pub enum Picture {
     },
 }
 
-/// The width of a picture, in the units of its paths.
-pub const WIDTH: u32 = 144;
+/// The width of a picture, in the units of its paths: ten are a pixel.
+pub const WIDTH: u32 = 1440;
 /// Its height.
-pub const HEIGHT: u32 = 24;
+pub const HEIGHT: u32 = 240;
 
 impl Picture {
     /// As paths in a box of [`WIDTH`] and [`HEIGHT`]: the scale, the area, the number.
@@ -34,21 +34,21 @@ impl Picture {
             Picture::Bars(bars) => {
                 let step = WIDTH as usize / BARS;
                 let bar = |(place, height): (usize, &u8)| {
-                    let height = f64::from(*height) * f64::from(HEIGHT - 1) / 100.0;
-                    let (x, width) = (place * step, step - 1);
-                    format!("M{x} {HEIGHT}v-{height:.1}h{width}v{height:.1}z")
+                    let height = u32::from(*height) * (HEIGHT - 10) / 100;
+                    let (x, width) = (place * step, step - 10);
+                    format!("M{x} {HEIGHT}v-{height}h{width}v{height}z")
                 };
                 let area = bars.iter().enumerate().filter(|(_, bar)| **bar > 0).map(bar).collect();
                 [format!("M0 {HEIGHT}H{WIDTH}"), area, String::new()]
             }
             Picture::Interval { low, value, high } => {
                 // Room for the whole dot at both ends.
-                let place = |at: &u16| 4.0 + f64::from(*at) * f64::from(WIDTH - 8) / 1000.0;
+                let place = |at: &u16| 40 + u32::from(*at) * (WIDTH - 80) / 1000;
                 let (low, value, high, middle) = (place(low), place(value), place(high), HEIGHT / 2);
                 [
-                    format!("M4 {middle}H{}", WIDTH - 4),
-                    format!("M{low:.1} {}H{high:.1}v4H{low:.1}z", middle - 2),
-                    format!("M{:.1} {middle}a4 4 0 1 0 8 0a4 4 0 1 0-8 0z", value - 4.0),
+                    format!("M40 {middle}H{}", WIDTH - 40),
+                    format!("M{low} {}H{high}v40H{low}z", middle - 20),
+                    format!("M{} {middle}a40 40 0 1 0 80 0a40 40 0 1 0-80 0z", value - 40),
                 ]
             }
         }
