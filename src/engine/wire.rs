@@ -46,8 +46,10 @@ fn fate(of: &OnWire, entries: &[Entry<Node, Event>], at: usize, given_up: &[Conn
             Event::MessageHeld { message, direction: Direction::Request } if message == of.message => {
                 return Fate::Held;
             }
-            Event::MessageLost { message, direction: Direction::Request } if message == of.message => {
-                return if given_up { Fate::Passes } else { Fate::Lost };
+            Event::MessageLost { message, direction: Direction::Request, arrived }
+                if message == of.message =>
+            {
+                return if given_up || arrived { Fate::Passes } else { Fate::Lost };
             }
             Event::RequestReceived { message, .. } if message == of.message => return Fate::Passes,
             _ => {}
@@ -121,7 +123,7 @@ pub(crate) fn wire(world: &World, producers: &mut ProducerNames) -> Vec<String> 
                     lines.push(line(entry.at, known, "sent"));
                 }
             }
-            Event::MessageLost { message, direction: Direction::Request } => {
+            Event::MessageLost { message, direction: Direction::Request, .. } => {
                 let first = !matches!(
                     index.checked_sub(1).map(|before| entries[before].event),
                     Some(Event::MessageLost { direction: Direction::Request, .. })
@@ -143,7 +145,7 @@ pub(crate) fn wire(world: &World, producers: &mut ProducerNames) -> Vec<String> 
                     lines.push(line(entry.at, known, &format!("answered {answer}")));
                 }
             }
-            Event::MessageLost { message, direction: Direction::Response } => {
+            Event::MessageLost { message, direction: Direction::Response, .. } => {
                 if let Some(known) = open.iter().find(|known| known.message == message) {
                     let answer = answers.iter().find(|(of, _)| *of == message).map_or("", |(_, text)| text);
                     lines.push(line(

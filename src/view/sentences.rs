@@ -249,7 +249,7 @@ impl Teller<'_> {
                 let what = self.message_words(message, Direction::Response)?;
                 format!("{what} of {} reaches {who}.", self.node(from))
             }
-            Event::MessageLost { message, direction } => {
+            Event::MessageLost { message, direction, .. } => {
                 let journey = self.story.index.journey(message)?;
                 let what = self.message_words(message, direction)?;
                 let (from, to) = ends(journey, direction);

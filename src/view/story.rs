@@ -150,7 +150,7 @@ impl Index {
             | Event::ResponseSent { message, .. }
             | Event::ResponseReceived { message, .. }
             | Event::RequestTimedOut { message } => (message, Direction::Request),
-            Event::MessageLost { message, direction }
+            Event::MessageLost { message, direction, .. }
             | Event::MessageHeld { message, direction }
             | Event::MessageReleased { message, direction } => (message, direction),
             _ => return,

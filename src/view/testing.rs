@@ -189,7 +189,11 @@ pub fn lost_acknowledgement() -> Run {
         run.at(us + 2600, b1, Event::HighWatermarkMoved { partition: T, to: offset + 1 });
         run.acknowledge(us + 2600, b1, message, offset);
         if lost {
-            run.at(us + 3100, P, Event::MessageLost { message, direction: Direction::Response });
+            run.at(
+                us + 3100,
+                P,
+                Event::MessageLost { message, direction: Direction::Response, arrived: false },
+            );
             run.at(
                 us + 3200,
                 P,

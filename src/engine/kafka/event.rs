@@ -234,7 +234,7 @@ pub enum Event {
     /// The actor read a response.
     ResponseReceived { message: MessageId, from: Node },
     /// A request or response was lost with its connection.
-    MessageLost { message: MessageId, direction: Direction },
+    MessageLost { message: MessageId, direction: Direction, arrived: bool },
     /// A fault keeps a request or response back.
     MessageHeld { message: MessageId, direction: Direction },
     /// What was kept back goes on.

@@ -564,9 +564,6 @@ impl Out<'_> {
 impl Stage {
     /// Frames that were kept back may pass now.
     pub(crate) fn recheck(&mut self) {
-        for connection in std::mem::take(&mut self.network.handshakes) {
-            self.push(self.now, None, What::Connected(connection));
-        }
         for index in 0..self.network.connections.len() {
             let id = ConnectionId(index as u32);
             for direction in [Direction::Request, Direction::Response] {
@@ -574,6 +571,10 @@ impl Stage {
                     self.push(self.now, None, What::Arrive(id, direction));
                 }
             }
+        }
+        // What was written on older connections comes first.
+        for connection in std::mem::take(&mut self.network.handshakes) {
+            self.push(self.now, None, What::Connected(connection));
         }
     }
 
@@ -605,15 +606,18 @@ impl Stage {
         let mut lost = std::mem::take(self.network.connection(connection).frames(direction));
         if direction == Direction::Request {
             let mut inbox = std::mem::take(&mut self.network.connection(connection).inbox);
-            for frame in inbox.drain(..).chain(lost.drain(..)) {
+            let arrived = inbox.len();
+            for (place, frame) in inbox.drain(..).chain(lost.drain(..)).enumerate() {
                 if frame.content != Content::End {
-                    self.emit(from, frame.sent, Event::MessageLost { message: frame.message, direction });
+                    let (message, arrived) = (frame.message, place < arrived);
+                    self.emit(from, frame.sent, Event::MessageLost { message, direction, arrived });
                 }
             }
             self.network.connection(connection).inbox = inbox;
         } else {
             for frame in lost.drain(..) {
-                self.emit(from, frame.sent, Event::MessageLost { message: frame.message, direction });
+                let message = frame.message;
+                self.emit(from, frame.sent, Event::MessageLost { message, direction, arrived: false });
             }
         }
         *self.network.connection(connection).frames(direction) = lost;
@@ -641,7 +645,7 @@ impl Stage {
                     self.emit(
                         from,
                         frame.sent,
-                        Event::MessageLost { message, direction: Direction::Request },
+                        Event::MessageLost { message, direction: Direction::Request, arrived: false },
                     );
                 }
             }
@@ -717,7 +721,8 @@ impl Stage {
             match frame.content {
                 Content::Request(_) => {
                     if !state.server_open {
-                        self.emit(from, cause, Event::MessageLost { message: frame.message, direction });
+                        let message = frame.message;
+                        self.emit(from, cause, Event::MessageLost { message, direction, arrived: false });
                         continue;
                     }
                     state.inbox.push_back(frame);
@@ -736,7 +741,8 @@ impl Stage {
                             state.note_unheard(now);
                         }
                         let meets_reset = state.reset_at <= now;
-                        self.emit(from, cause, Event::MessageLost { message: frame.message, direction });
+                        let message = frame.message;
+                        self.emit(from, cause, Event::MessageLost { message, direction, arrived: false });
                         if meets_reset {
                             self.cut(connection, ConnectionEnd::Closed, cause);
                         }

@@ -57,10 +57,9 @@ impl World {
                 self.end_polling(task, client, exception);
             }
             &mut Activity::Draining { application, mut idle, .. } => {
-                if self.take_in_hand(application, client) > 0 {
+                if self.process_polled(application, client) > 0 {
                     idle = 0;
                 }
-                while self.process_next(application) {}
                 let assigned =
                     self.consumer(client).is_some_and(|consumer| !consumer.assignment().is_empty());
                 if !assigned {
@@ -75,8 +74,7 @@ impl World {
                 }
             }
             &mut Activity::Looping { application, .. } => {
-                self.take_in_hand(application, client);
-                while self.process_next(application) {}
+                self.process_polled(application, client);
                 if exception.is_some() || !self.applications[usize::from(application.0)].looping {
                     self.finish_task(task);
                     self.end_halting(application);

@@ -20,9 +20,9 @@ impl World {
                 None
             }
             Step::Release { application, api } => {
-                let client = self.client_of(*application);
+                // Of all instances: an earlier one may live on.
                 self.stage.network.faults.retain(|active| {
-                    active.client != client
+                    active.fault.application != *application
                         || active.fault.api != *api
                         || active.fault.effect != FaultEffect::Hold
                         || active.fault.after.is_some()
@@ -156,6 +156,15 @@ impl World {
             offset,
         }));
         hand.len() - before
+    }
+
+    /// Processes what the last poll returned, past what is in hand; returns how many records they are.
+    pub(super) fn process_polled(&mut self, application: ApplicationId, client: ClientId) -> usize {
+        let in_hand = std::mem::take(&mut self.applications[usize::from(application.0)].in_hand);
+        let count = self.take_in_hand(application, client);
+        while self.process_next(application) {}
+        self.applications[usize::from(application.0)].in_hand = in_hand;
+        count
     }
 
     /// Processes the next record in hand.
