@@ -14,6 +14,9 @@ pub const BATCH_OVERHEAD: u32 = 61;
 /// What a record takes beside its value, roughly, in bytes.
 const RECORD_OVERHEAD: u32 = 10;
 
+/// Between two attempts at a batch that cannot be split.
+const SPLIT_PAUSE: Span = Span::millis(20);
+
 /// Names a batch; a name is not used again. Names rise in the order of creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchId {
@@ -59,8 +62,8 @@ pub struct ProducerBatch {
     pub done: bool,
     /// It takes no more records.
     pub closed: bool,
-    /// It came out of a batch that was too large.
-    split: bool,
+    /// It does not go out before: see `split`.
+    not_before: Time,
     /// Producer id, epoch and base sequence, once assigned.
     pub producer_id: ProducerId,
     /// See `producer_id`.
@@ -95,7 +98,7 @@ impl ProducerBatch {
             in_flight: false,
             done: false,
             closed: false,
-            split: false,
+            not_before: Time::ZERO,
             producer_id: NO_PRODUCER_ID,
             producer_epoch: -1,
             base_sequence: -1,
@@ -275,6 +278,12 @@ impl RecordAccumulator {
         batch.bytes += size;
     }
 
+    /// As if the batches had been compressed less than was estimated: they are larger than `batch.size` now.
+    #[cfg(test)]
+    pub(super) fn set_batch_size(&mut self, batch_size: u32) {
+        self.batch_size = batch_size;
+    }
+
     fn expect_mut(&mut self, id: BatchId) -> &mut ProducerBatch {
         self.get_mut(id).expect("a queued batch is in use")
     }
@@ -340,7 +349,10 @@ impl RecordAccumulator {
 
     /// A batch that failed waits, unless a newer leader became known (KIP-580, KIP-951).
     fn backs_off_until(&self, batch: &ProducerBatch, leader_epoch: LeaderEpoch, out: &Out) -> Time {
-        if batch.attempts == 0 || leader_epoch > batch.attempt_leader_epoch {
+        if batch.attempts == 0 {
+            return batch.not_before;
+        }
+        if leader_epoch > batch.attempt_leader_epoch {
             return Time::ZERO;
         }
         let first = batch.records.first().map_or(0, |record| u64::from(record.record.0));
@@ -417,15 +429,14 @@ impl RecordAccumulator {
     /// Splits a batch that was too large for the broker; the parts are queued in its place, count as not tried, and
     /// inherit its age and its sequences (`splitAndReenqueue`). Collects the parts, the last one first.
     ///
-    /// Parts are as large as `batch.size` allows, and half as large when that was not enough (KAFKA-8350).
-    pub fn split(&mut self, id: BatchId, parts: &mut Vec<BatchId>) {
+    /// Parts are as large as `batch.size` allows, whatever `max.message.bytes` says (KAFKA-8350): a batch that was not
+    /// compressed comes back as it was. Kafka sends it again as fast as answers come; here it pauses in between.
+    pub fn split(&mut self, id: BatchId, parts: &mut Vec<BatchId>, now: Time) {
         parts.clear();
         let batch = self.expect_mut(id);
         let records = std::mem::take(&mut batch.records);
         let whole = ProducerBatch { records: Vec::new(), ..batch.clone() };
-        let largest = records.iter().map(|record| record.bytes).max().unwrap_or(0);
-        let half = (whole.bytes / 2).max(largest + BATCH_OVERHEAD);
-        let limit = if whole.split || whole.bytes <= self.batch_size { half } else { self.batch_size };
+        let limit = self.batch_size;
         let mut sequence = whole.base_sequence;
         let mut start = 0;
         while start < records.len() {
@@ -440,7 +451,9 @@ impl RecordAccumulator {
             batch.records.extend_from_slice(&records[start..end]);
             batch.bytes = bytes;
             batch.closed = true;
-            batch.split = true;
+            if end - start == records.len() {
+                batch.not_before = now + SPLIT_PAUSE;
+            }
             batch.producer_id = whole.producer_id;
             batch.producer_epoch = whole.producer_epoch;
             batch.base_sequence = sequence;

@@ -368,7 +368,7 @@ impl Producer {
             }
             self.acknowledge(id, offset, out);
         } else if error == ErrorCode::MessageTooLarge && count > 1 && !done {
-            self.split(id);
+            self.split(id, out.now());
         } else if self.can_retry(id, error, out) {
             self.retry(id, error, out);
         } else {
@@ -404,13 +404,13 @@ impl Producer {
         self.accumulator.get_mut(id).expect("it was just queued").cause = entry;
     }
 
-    fn split(&mut self, id: BatchId) {
+    fn split(&mut self, id: BatchId, now: Time) {
         let mut parts = std::mem::take(&mut self.found);
         let partition = self.accumulator.get(id).expect("it was in flight").partition;
         if let Some(manager) = &mut self.transactions {
             manager.sequences.remove(id, partition);
         }
-        self.accumulator.split(id, &mut parts);
+        self.accumulator.split(id, &mut parts, now);
         if let Some(manager) = &mut self.transactions {
             for part in &parts {
                 manager.sequences.track(*part, &self.accumulator);

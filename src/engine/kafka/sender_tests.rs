@@ -300,6 +300,7 @@ fn a_batch_that_is_too_large_is_split() {
     lab.send(0..4);
     lab.pass(Span::millis(5));
     assert_eq!(lab.batches().iter().map(|batch| batch.records.len()).collect::<Vec<_>>(), [4]);
+    lab.producer.accumulator.set_batch_size(1);
     lab.produced(MessageTooLarge, -1);
     for record in 0..4 {
         assert_eq!(lab.waiting(), [(record, 0, record as i32)]);

@@ -195,6 +195,7 @@ fn a_transactional_batch_that_is_too_large_is_split() {
     lab.call(ProducerCall::Begin);
     lab.send(0..2);
     assert_eq!(lab.batches().iter().map(|batch| batch.records.len()).collect::<Vec<_>>(), [2]);
+    lab.producer.accumulator.set_batch_size(1);
     lab.produced(ErrorCode::MessageTooLarge, -1);
     for record in 0..2 {
         assert_eq!(lab.waiting(), [(record, 0, record as i32)]);
