@@ -368,8 +368,11 @@ pub enum ClientAction {
     Loop,
     /// Ends `Loop`.
     Halt,
-    /// `close()`
-    Close,
+    /// `close(timeout)`
+    Close {
+        /// After so long what is not done fails; none: 5 s for a producer, 2 s for a consumer.
+        timeout: Option<Span>,
+    },
     /// The process dies.
     Crash,
     /// A new instance with the same settings.

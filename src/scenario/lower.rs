@@ -531,7 +531,7 @@ impl Lower<'_> {
             ClientAction::Drain => Lowered::Drain,
             ClientAction::Loop => Lowered::Loop,
             ClientAction::Halt => Lowered::Halt,
-            ClientAction::Close => Lowered::Close,
+            ClientAction::Close { timeout } => Lowered::Close { timeout: *timeout },
             ClientAction::Crash => Lowered::Crash,
             ClientAction::Restart => Lowered::Restart,
             ClientAction::Pause => Lowered::Pause,

@@ -392,7 +392,7 @@ pub enum ClientAction {
     Drain,
     Loop,
     Halt,
-    Close,
+    Close { timeout: Option<Span> },
     Crash,
     Restart,
     Pause,

@@ -313,6 +313,7 @@ fn every_word_of_the_notation_prints_back() {
         P abort\n\
         P flush\n\
         P close\n\
+        P close timeout=0ms\n\
         P crash for 1s\n\
         P pause for 1.5s\n\
         C poll 10\n\

@@ -16,6 +16,8 @@ const CUSTOM: &str = "custom";
 pub fn Bar(
     /// Asked for when a reader wants a scenario of their own.
     write_text: Callback<()>,
+    /// Asked for when a reader wants to know how true all of this is.
+    tell_truth: Callback<()>,
 ) -> impl IntoView {
     let lab = Lab::of_page();
     let choices = Guarantee::ALL
@@ -49,6 +51,9 @@ pub fn Bar(
             <Segmented name="guarantee" label="Guarantee".to_owned() choices=choices chosen=shown choose=choose />
             <div class="end">
                 <span class="shared" role="status">{move || shared.get()}</span>
+                <button class="button plain truth" type="button" on:click=move |_| tell_truth.run(())>
+                    "How true is this?"
+                </button>
                 <button class="button plain" type="button" on:click=share>
                     "Copy link"
                 </button>

@@ -6,6 +6,7 @@
 mod address;
 mod bar;
 mod controls;
+mod fidelity;
 mod icons;
 mod lab;
 mod matrix;
@@ -37,6 +38,15 @@ pub fn App() -> impl IntoView {
             let _ = field.focus();
         }
     });
+    let truth = NodeRef::<html::Details>::new();
+    let truth_heading = NodeRef::<html::Summary>::new();
+    let tell_truth = Callback::new(move |()| {
+        if let (Some(panel), Some(heading)) = (truth.get_untracked(), truth_heading.get_untracked()) {
+            panel.set_open(true);
+            let _ = heading.focus();
+            heading.scroll_into_view();
+        }
+    });
     let refused = Memo::new(move |_| {
         lab.outcome.with(|outcome| {
             let problems = lab.scenario.with(|scenario| settings::elsewhere(scenario, &outcome.problems));
@@ -46,7 +56,7 @@ pub fn App() -> impl IntoView {
     let failure = Memo::new(move |_| lab.figure.with(|figure| figure.failure()));
     let stale = move || lab.outcome.with(|outcome| !outcome.problems.is_empty());
     view! {
-        <bar::Bar write_text=write_text />
+        <bar::Bar write_text=write_text tell_truth=tell_truth />
         <div class="lab">
             <controls::Controls />
             <main class="figure">
@@ -72,6 +82,9 @@ pub fn App() -> impl IntoView {
                 <verdict::Records />
                 <section aria-label="Scenario text">
                     <script::Script panel=panel field=field />
+                </section>
+                <section aria-label="How true is this?">
+                    <fidelity::Fidelity panel=truth heading=truth_heading />
                 </section>
                 <div class="sheet-handle">
                     <button

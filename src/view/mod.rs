@@ -12,10 +12,12 @@
 //! - [`panel`]: the state at one instant as strips and lists of facts.
 //! - [`guide`]: what textbooks say and what the runs say, each statement with a scene; choosing a configuration.
 //! - [`matrix`]: what was measured as rows and cells, beside the textbook's words.
+//! - [`fidelity`]: how true all of this is, in figures and words.
 //! - [`picture`]: a scene at a size, as shapes with places in pixels.
 
 mod chunked;
 pub mod controls;
+pub mod fidelity;
 pub mod figure;
 pub mod guide;
 pub mod lanes;

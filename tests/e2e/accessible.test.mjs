@@ -31,6 +31,7 @@ const VIEWS = {
     await page.choose('enable.idempotence', 'true');
     await page.choose('acks', '1');
   },
+  'how true this is': (page) => page.askHowTrue(),
   'a text with an error': async (page) => (await page.openText()).fill('kafka-guarantees 1\nproducer P aks=1\n'),
 };
 

@@ -1,5 +1,6 @@
 // What a reader does with the page: choose, break, look, go back and forth, share.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { Lab } from './page.mjs';
 
@@ -64,6 +65,18 @@ for (const { guarantee, failure, breaks } of FAILURES) {
       assert.ok((await page.happens()).length > 0);
     }));
 }
+
+test('the bar tells how true this is, in the figures that a test has counted', () =>
+  lab.open({}, async (page) => {
+    const panel = await page.askHowTrue();
+    const counted = readFileSync(new URL('../../src/view/fidelity.tsv', import.meta.url), 'utf8').trim().split('\n');
+    const shown = await panel.locator('tbody tr').evaluateAll((rows) =>
+      rows.map((row) => [row.cells[0].firstChild.textContent, ...[...row.cells].slice(1).map((cell) => cell.textContent)].join('\t')),
+    );
+    assert.deepEqual(shown, counted);
+    assert.ok(await panel.locator('summary').evaluate((summary) => summary === document.activeElement));
+    assert.match(await panel.innerText(), /Not modelled/i);
+  }));
 
 test('what was done can be taken out of the list', () =>
   lab.open({ hash: '#v=1&preset=at-most-once-lost-in-delivery' }, async (page) => {

@@ -305,6 +305,14 @@ export class LabPage {
     return field;
   }
 
+  /** Asks in the bar how true all of this is. */
+  async askHowTrue() {
+    await this.page.getByRole('button', { name: 'How true is this?' }).click();
+    const panel = this.page.locator('.fidelity');
+    await panel.getByRole('table').waitFor();
+    return panel;
+  }
+
   textProblems() {
     return this.page.locator('.script .messages li').allInnerTexts();
   }

@@ -109,6 +109,23 @@ fn sequences_start_again_under_a_new_epoch_after_a_definite_failure() {
     assert_eq!(lab.answers()[1], (1, Ok(0)));
 }
 
+/// Row P51 (`bumpIdempotentEpochAndResetIdIfNeeded`): after epoch 32767 comes another producer id.
+#[test]
+fn an_exhausted_epoch_takes_a_new_producer_id() {
+    let mut lab = idempotent();
+    for _ in 0..ProducerEpoch::MAX {
+        lab.send(0..1);
+        lab.produced(MessageTooLarge, -1);
+    }
+    lab.send(1..2);
+    assert_eq!(lab.waiting(), [(1, 32767, 0)]);
+    assert_eq!(lab.count(Api::InitProducerId), 1);
+    lab.produced(MessageTooLarge, -1);
+    lab.send(2..3);
+    assert_eq!(lab.count(Api::InitProducerId), 2);
+    assert_eq!(lab.waiting(), [(2, 0, 0)]);
+}
+
 /// Row 49, testCorrectHandlingOfOutOfOrderResponses: the second answer comes first.
 #[test]
 fn answers_may_come_in_any_order() {
@@ -307,6 +324,21 @@ fn a_batch_that_is_too_large_is_split() {
         lab.produced(ErrorCode::None, i64::from(record));
     }
     assert_eq!(lab.answers(), [(0, Ok(0)), (1, Ok(1)), (2, Ok(2)), (3, Ok(3))]);
+}
+
+/// KAFKA-8350, and row P49: a batch within `batch.size` comes out whole, and is sent again without a pause.
+#[test]
+fn a_batch_within_its_size_cannot_be_split() {
+    let config = ProducerConfig { batch_size: 16_384, ..ProducerConfig::default() };
+    let mut lab = Lab::with(config, setup());
+    lab.send(0..4);
+    lab.pass(Span::millis(5));
+    for _ in 0..3 {
+        lab.produced(MessageTooLarge, -1);
+        assert_eq!(lab.batches().iter().map(|batch| batch.records.len()).collect::<Vec<_>>(), [4]);
+    }
+    lab.pass(Span::seconds(120));
+    assert_eq!(lab.answers(), [0, 1, 2, 3].map(|record| (record, failed(ExceptionClass::TimeoutException))));
 }
 
 /// Row 57, RecordAccumulatorTest.testExponentialRetryBackoff: 100 ms doubled, at most 1 s, and a fifth more or less.

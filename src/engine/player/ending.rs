@@ -99,7 +99,7 @@ impl World {
             ClientKind::Producer(_) => self.retire_client(client),
             ClientKind::Consumer(_) => {
                 let call = self.next_call();
-                self.close_client(client, call);
+                self.close_client(client, call, None);
             }
         }
     }

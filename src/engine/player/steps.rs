@@ -267,7 +267,7 @@ impl World {
         let state = &self.clients[usize::from(client.0)];
         if !harmless && (!state.alive || state.closed) {
             // A crashed client makes no calls; on a closed one every call throws but `close()` and `flush()`.
-            if state.alive && !matches!(action, ClientAction::Close | ClientAction::Flush) {
+            if state.alive && !matches!(action, ClientAction::Close { .. } | ClientAction::Flush) {
                 let exception = Some(Exception::new(ExceptionClass::IllegalStateException));
                 self.observe_call(client, index, exception);
             }
@@ -283,7 +283,7 @@ impl World {
                 | ClientAction::Seek { .. }
                 | ClientAction::Drain
                 | ClientAction::Loop
-                | ClientAction::Close
+                | ClientAction::Close { .. }
         );
         let is_consumer = matches!(self.clients[usize::from(client.0)].kind, ClientKind::Consumer(_));
         if calls_consumer && is_consumer && self.is_polled_in_background(application) {
@@ -377,9 +377,9 @@ impl World {
                 let going = self.is_polled_in_background(application);
                 going.then(|| self.new_task(Some(index), Activity::Halting { application }))
             }
-            ClientAction::Close => {
+            ClientAction::Close { timeout } => {
                 let task = self.call_task(index, client, call, true);
-                self.close_client(client, call);
+                self.close_client(client, call, *timeout);
                 Some(task)
             }
             ClientAction::Crash => {
@@ -450,16 +450,20 @@ impl World {
         }
     }
 
-    pub(super) fn close_client(&mut self, client: ClientId, call: CallId) {
+    /// `close()`, with the timeouts of the recordings unless another is asked for.
+    pub(super) fn close_client(&mut self, client: ClientId, call: CallId, timeout: Option<Span>) {
         if !self.clients[usize::from(client.0)].alive {
             return;
         }
         let mut out = self.stage.out(Node::Client(client), None);
         match &mut self.clients[usize::from(client.0)].kind {
             ClientKind::Producer(producer) => {
-                producer.call(call, ProducerCall::Close { timeout: Span::seconds(5) }, &mut out);
+                let timeout = timeout.unwrap_or(Span::seconds(5));
+                producer.call(call, ProducerCall::Close { timeout }, &mut out);
             }
-            ClientKind::Consumer(consumer) => consumer.close(call, Span::seconds(2), &mut out),
+            ClientKind::Consumer(consumer) => {
+                consumer.close(call, timeout.unwrap_or(Span::seconds(2)), &mut out);
+            }
         }
     }
 

@@ -292,7 +292,7 @@ impl Parse {
                 let offset = words.number("an offset", 0, NUMBER_MAX)? as Offset;
                 ClientAction::SendOffsets { consumer, offset, group_id_only: words.take("group-id-only") }
             }
-            common => common_action(common),
+            common => common_action(common, words)?,
         })
     }
 
@@ -330,7 +330,7 @@ impl Parse {
             "drain" => ClientAction::Drain,
             "loop" => ClientAction::Loop,
             "halt" => ClientAction::Halt,
-            common => common_action(common),
+            common => common_action(common, words)?,
         })
     }
 
@@ -389,14 +389,22 @@ impl Parse {
 /// The greatest count or offset that a step may name.
 const NUMBER_MAX: u64 = 1_000_000;
 
-fn common_action(verb: &str) -> ClientAction {
-    match verb {
-        "close" => ClientAction::Close,
+fn common_action(verb: &str, words: &mut Words<'_>) -> Parsed<ClientAction> {
+    Ok(match verb {
+        "close" => ClientAction::Close { timeout: close_timeout(words)? },
         "restart" => ClientAction::Restart,
         "pause" => ClientAction::Pause,
         "resume" => ClientAction::Resume,
         _ => ClientAction::Crash,
-    }
+    })
+}
+
+/// `timeout=0ms`, if it is there.
+fn close_timeout(words: &mut Words<'_>) -> Parsed<Option<Span>> {
+    let timeout = words.peek().and_then(|word| Some((word, word.text.strip_prefix("timeout=")?)));
+    let Some((word, value)) = timeout else { return Ok(None) };
+    words.word("")?;
+    words.span_in(word, value, "a timeout").map(Some)
 }
 
 /// What undoes a step that may last `for` a while.
