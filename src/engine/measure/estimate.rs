@@ -91,15 +91,15 @@ impl Tally {
         }
     }
 
-    /// Adds all runs of another.
+    /// Adds all runs of another. Sums that a file made up stay at the largest number.
     pub fn merge(&mut self, other: &Tally) {
-        self.runs += other.runs;
-        self.affected += other.affected;
-        self.x += other.x;
-        self.y += other.y;
-        self.xx += other.xx;
-        self.xy += other.xy;
-        self.yy += other.yy;
+        self.runs = self.runs.saturating_add(other.runs);
+        self.affected = self.affected.saturating_add(other.affected);
+        self.x = self.x.saturating_add(other.x);
+        self.y = self.y.saturating_add(other.y);
+        self.xx = self.xx.saturating_add(other.xx);
+        self.xy = self.xy.saturating_add(other.xy);
+        self.yy = self.yy.saturating_add(other.yy);
         self.distribution.merge(&other.distribution);
         self.example = match (self.example, other.example) {
             (Some(own), Some(more)) => Some(own.min(more)),
@@ -124,8 +124,9 @@ impl Tally {
         let half = mul_div(error, scale * NORMAL_95, self.x * 1000) >> bits;
         let (mut low, mut high) = (value.saturating_sub(half), value.saturating_add(half));
         // Few affected runs: the normal distribution says too little.
+        let few = self.affected.checked_sub(1).and_then(|place| POISSON_95.get(place as usize));
         if self.affected < self.runs
-            && let Some((least, most)) = POISSON_95.get(self.affected as usize - 1)
+            && let Some((least, most)) = few
         {
             let per_run = self.affected as u128 * 1000;
             low = low.min(mul_div(value, *least, per_run));

@@ -4,6 +4,9 @@
 const FINE: u32 = 16;
 const FINE_BITS: u32 = FINE.ilog2();
 
+/// The last bin whose end is a number.
+const LAST_BIN: usize = Histogram::bin(u64::MAX) - 1;
+
 /// How many numbers fell into each bin. Numbers below 32 have bins of their own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Histogram {
@@ -31,9 +34,9 @@ impl Histogram {
         ((bin % fine + fine) as u64) << shift
     }
 
-    /// Adds a number.
+    /// Adds a number; the largest are all in one bin.
     pub fn add(&mut self, number: u64) {
-        let bin = Histogram::bin(number);
+        let bin = Histogram::bin(number).min(LAST_BIN);
         if self.bins.len() <= bin {
             self.bins.resize(bin + 1, 0);
         }
@@ -45,7 +48,7 @@ impl Histogram {
         if self.bins.len() < other.bins.len() {
             self.bins.resize(other.bins.len(), 0);
         }
-        self.bins.iter_mut().zip(&other.bins).for_each(|(own, more)| *own += more);
+        self.bins.iter_mut().zip(&other.bins).for_each(|(own, more)| *own = own.saturating_add(*more));
     }
 
     /// Forgets everything and keeps its room.
@@ -55,7 +58,7 @@ impl Histogram {
 
     /// How many numbers there are.
     pub fn count(&self) -> u64 {
-        self.bins.iter().sum()
+        self.bins.iter().fold(0, |all: u64, here| all.saturating_add(*here))
     }
 
     /// Whether there are none.
@@ -77,13 +80,13 @@ impl Histogram {
         // The wanted place, in thousandths of a number.
         let wanted = u128::from(count) * u128::from(per_mille);
         for (least, next, here) in self.filled() {
-            let after = u128::from(before + here) * 1000;
+            let after = u128::from(before.saturating_add(here)) * 1000;
             if after >= wanted {
                 let into = wanted.saturating_sub(u128::from(before) * 1000);
                 let width = u128::from(next - least);
                 return Some(least + (into * width / (u128::from(here) * 1000)) as u64);
             }
-            before += here;
+            before = before.saturating_add(here);
         }
         None
     }
@@ -99,13 +102,13 @@ impl Histogram {
         let mut histogram = Histogram::default();
         for (bin, count) in pairs {
             let bin = bin as usize;
-            if bin > Histogram::bin(u64::MAX) || count == 0 {
+            if bin > LAST_BIN || count == 0 {
                 return None;
             }
             if histogram.bins.len() <= bin {
                 histogram.bins.resize(bin + 1, 0);
             }
-            histogram.bins[bin] += count;
+            histogram.bins[bin] = histogram.bins[bin].saturating_add(count);
         }
         Some(histogram)
     }

@@ -223,14 +223,14 @@ impl Metrics {
 
     /// Adds all runs of another. In whatever order runs are merged, the result is the same.
     pub fn merge(&mut self, other: &Metrics) {
-        self.runs += other.runs;
-        self.given_up += other.given_up;
+        self.runs = self.runs.saturating_add(other.runs);
+        self.given_up = self.given_up.saturating_add(other.given_up);
         self.given_up_example = match (self.given_up_example, other.given_up_example) {
             (Some(own), Some(more)) => Some(own.min(more)),
             (own, more) => own.or(more),
         };
         self.raised.0 |= other.raised.0;
-        self.faults.iter_mut().zip(&other.faults).for_each(|(own, more)| *own += more);
+        self.faults.iter_mut().zip(&other.faults).for_each(|(own, more)| *own = own.saturating_add(*more));
         self.tallies.iter_mut().zip(&other.tallies).for_each(|(own, more)| own.merge(more));
         self.times.iter_mut().zip(&other.times).for_each(|(own, more)| own.merge(more));
     }
