@@ -228,6 +228,8 @@ pub struct Counts {
     /// Records that applications handed to a producer, each once; outputs of transforming applications left
     /// out.
     pub sent: u32,
+    /// Those of them that some application should process.
+    pub read: u32,
     /// Acknowledged and in no log.
     pub acknowledged_lost: u32,
     /// Reported failed, and in the log.
@@ -448,6 +450,7 @@ impl Judge {
             return;
         }
         counts.sent += 1;
+        counts.read += u32::from(judgement.is_read);
         let unprocessed = judgement.is_read && fate.processed == 0;
         counts.never_processed += u32::from(unprocessed);
         let output = self.audience.output_of(record);

@@ -86,6 +86,7 @@ impl Column {
         if !calm.applications.iter().any(produces) {
             return Err(NotMeasurable::NoProgram);
         }
+        drop_idle_applications(&mut calm);
         let mut saturated = calm.clone();
         set_workload(&mut calm, workload.records, Some(workload.every));
         set_workload(&mut saturated, workload.saturating_records, None);
@@ -148,6 +149,17 @@ impl Column {
         }
         hash.value()
     }
+}
+
+/// Without steps an application without a program does nothing: nobody should wait for it to read.
+fn drop_idle_applications(scenario: &mut Scenario) {
+    let transformed: Vec<String> = (scenario.applications.iter())
+        .filter_map(|known| match &known.program {
+            Some(Program::Transform { consumer, .. }) => Some(consumer.clone()),
+            _ => None,
+        })
+        .collect();
+    scenario.applications.retain(|known| known.program.is_some() || transformed.contains(&known.name));
 }
 
 /// Sets how many records producing programs send and how fast; without a rate all at once, and processing takes no

@@ -15,19 +15,19 @@ pub enum Counted {
     AcknowledgedLost,
     /// Records that were reported failed and are in the log, among the records sent.
     FailedYetStored,
-    /// Acknowledged records that had no effect, among the records sent.
+    /// Acknowledged records that had no effect, among the records that some application should process.
     AcknowledgedWithoutEffect,
     /// Records that were neither acknowledged nor reported failed, among the records sent.
     NeverAnswered,
-    /// Records that no application processed, among the records sent.
+    /// Records that no application processed, among those that some application should.
     NeverProcessed,
-    /// Records that had no effect, among the records sent.
+    /// Records that had no effect, among those that some application should process.
     WithoutEffect,
     /// Copies in the log beyond each record's first, by the records sent.
     ExtraCopies,
-    /// Processings beyond each record's first, by the records sent.
+    /// Processings beyond each record's first, by the records that some application should process.
     ExtraProcessings,
-    /// Effects beyond each record's first, by the records sent.
+    /// Effects beyond each record's first, by the records that some application should process.
     ExtraEffects,
     /// Pairs stored in the other order than they were sent, by the records sent.
     InvertedPairs,
@@ -161,17 +161,18 @@ impl Sample {
     pub fn counted(&self, what: Counted) -> (u64, u64) {
         let counts = &self.counts;
         let by_records = |count: u32| (u64::from(count), u64::from(counts.sent));
+        let by_read = |count: u32| (u64::from(count), u64::from(counts.read));
         let cost = |sum: u64| (sum, u64::from(counts.sent));
         match what {
             Counted::AcknowledgedLost => by_records(counts.acknowledged_lost),
             Counted::FailedYetStored => by_records(counts.failed_yet_stored),
-            Counted::AcknowledgedWithoutEffect => by_records(counts.acknowledged_without_effect),
+            Counted::AcknowledgedWithoutEffect => by_read(counts.acknowledged_without_effect),
             Counted::NeverAnswered => by_records(counts.never_answered),
-            Counted::NeverProcessed => by_records(counts.never_processed),
-            Counted::WithoutEffect => by_records(counts.without_effect),
+            Counted::NeverProcessed => by_read(counts.never_processed),
+            Counted::WithoutEffect => by_read(counts.without_effect),
             Counted::ExtraCopies => by_records(counts.extra_copies),
-            Counted::ExtraProcessings => by_records(counts.extra_processings),
-            Counted::ExtraEffects => by_records(counts.extra_effects),
+            Counted::ExtraProcessings => by_read(counts.extra_processings),
+            Counted::ExtraEffects => by_read(counts.extra_effects),
             Counted::InvertedPairs => by_records(counts.reordered_pairs),
             Counted::NotWrittenPromptly => by_records(self.not_written_promptly),
             Counted::NotReadablePromptly => by_records(self.not_readable_promptly),

@@ -85,6 +85,19 @@ fn a_measured_run_can_be_played() {
 }
 
 #[test]
+fn what_nobody_reads_is_not_counted_as_unread() {
+    use kafka_guarantees::engine::measure::Metric;
+    let text = "kafka-guarantees 1\ntopic t replicas=B1,B2,B3\nproducer P\nconsumer C group.id=g\n\
+                program P produce 9 every 10ms\nC poll 9\n";
+    let column = Column::new(&scenario::read(text).scenario, SHORT, FaultMix::none(), 0).expect("a column");
+    let mut sums = Metrics::default();
+    Runner::new(&column.plan(Part::Calm)).run(0, &mut sums);
+    let estimate = |name: &str| Metric::by_name(name).expect("a number").estimate(&sums);
+    assert_eq!(estimate("never_processed_per_million"), None, "C does nothing without its step");
+    assert_eq!(estimate("acknowledged_lost_per_million").map(|estimate| estimate.value.0), Some(0));
+}
+
+#[test]
 fn without_programs_there_is_nothing_to_measure() {
     let text = "kafka-guarantees 1\ntopic t replicas=B1,B2,B3\nproducer P\nP send r0\n";
     let scenario = scenario::read(text).scenario;
