@@ -505,7 +505,8 @@ impl World {
                 self.process_ended(node);
                 return Some(self.sleep(Some(index), PROCESS_END));
             }
-            BrokerAction::LosePower { flushed } if running => {
+            // Also after the process was killed: what it had written was still in the page cache.
+            BrokerAction::LosePower { flushed } => {
                 self.brokers[broker.index()].lose_power(
                     default_topic,
                     flushed,
@@ -542,10 +543,7 @@ impl World {
                 self.resume(node);
             }
             // Killing what is down, starting what runs: nothing to do.
-            BrokerAction::Kill
-            | BrokerAction::LosePower { .. }
-            | BrokerAction::Start
-            | BrokerAction::Stop => {}
+            BrokerAction::Kill | BrokerAction::Start | BrokerAction::Stop => {}
         }
         None
     }
