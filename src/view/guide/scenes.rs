@@ -20,6 +20,8 @@ pub struct Scene {
 /// What a scene's run shows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shown {
+    /// The scenario's title.
+    pub title: String,
     /// In a sentence.
     pub sentence: String,
     /// The part of a link after `#`, at the instant that the sentence is about.
@@ -55,14 +57,20 @@ pub(super) fn show(scenario: &Scenario, link: String, tell: Option<&str>) -> Opt
     if !figure.failure().is_empty() {
         return None;
     }
+    let title = scenario.title.clone();
     let Some(words) = tell else {
-        return Some(Shown { sentence: figure.verdict.headline.clone(), link, verdict: figure.verdict });
+        return Some(Shown {
+            title,
+            sentence: figure.verdict.headline.clone(),
+            link,
+            verdict: figure.verdict,
+        });
     };
     let lines = narration::lines(figure.story(), &Options::default());
     let line = lines.into_iter().find(|line| line.text.contains(words))?;
     let at = line.at.0;
     let link = format!("{link}&at={}.{:03}ms", at / 1000, at % 1000);
-    Some(Shown { sentence: format!("{}: {}", line.at, line.text), link, verdict: figure.verdict })
+    Some(Shown { title, sentence: format!("{}: {}", line.at, line.text), link, verdict: figure.verdict })
 }
 
 macro_rules! texts {
