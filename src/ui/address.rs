@@ -1,10 +1,11 @@
 //! The address of the page: it holds the whole scenario and the instant that is looked at.
 
 use super::lab::Lab;
+use crate::scenario::command::Command;
 use crate::scenario::link::{self, Opened};
 use leptos::prelude::*;
 use std::time::Duration;
-use wasm_bindgen::{JsValue, UnwrapThrowExt};
+use wasm_bindgen::{JsCast, JsValue, UnwrapThrowExt};
 use wasm_bindgen_futures::JsFuture;
 
 /// How long the page waits for the next change before it writes its address.
@@ -18,7 +19,7 @@ pub fn read() -> Opened {
     link::open(hash.trim_start_matches('#'))
 }
 
-/// Keeps the address in step with the page: replaces it, so that "back" leaves the page.
+/// Keeps the address in step with the page: replaces it, so that "back" goes to where a link was followed, or leaves the page.
 pub fn follow(lab: Lab) {
     let pending = StoredValue::new(None::<TimeoutHandle>);
     Effect::new(move |before: Option<String>| {
@@ -40,15 +41,67 @@ pub fn follow(lab: Lab) {
     });
 }
 
+/// Opens what the address says when a link on the page, or "back", has changed it. After a link the verdict has the focus;
+/// after "back" the browser goes to where the link was.
+pub fn listen(lab: Lab, warnings: RwSignal<Vec<String>>) {
+    let followed = StoredValue::new(false);
+    let click = window_event_listener(leptos::ev::click, move |event| {
+        let elsewhere = event.ctrl_key() || event.meta_key() || event.shift_key() || event.alt_key();
+        // Or somebody else sees to it.
+        let elsewhere = elsewhere || event.default_prevented();
+        let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+        let link = target.and_then(|target| target.closest(r##"a[href^="#v="]"##).ok().flatten());
+        if let (Some(link), false) = (link, elsewhere) {
+            // The page must not scroll before the address changes: the browser keeps the place for "back" until then.
+            match link.get_attribute("href") == location().hash().ok() {
+                true => show_verdict(lab),
+                false => followed.set_value(true),
+            }
+        }
+    });
+    let change = window_event_listener(leptos::ev::hashchange, move |_| {
+        // What has no `=` names a place on the page.
+        if location().hash().is_ok_and(|hash| hash.contains('=')) {
+            let opened = read();
+            warnings.set(opened.warnings);
+            lab.send(Command::Open(Box::new(opened.scenario)));
+            if followed.get_value() {
+                show_verdict(lab);
+            }
+        }
+        followed.set_value(false);
+    });
+    on_cleanup(move || {
+        click.remove();
+        change.remove();
+    });
+}
+
+fn show_verdict(lab: Lab) {
+    lab.sheet.set(false);
+    let verdict = document().query_selector(".verdict h2").ok().flatten();
+    if let Some(verdict) = verdict.and_then(|verdict| verdict.dyn_into::<web_sys::HtmlElement>().ok()) {
+        let _ = verdict.focus();
+    }
+}
+
 /// Copies the link to what is seen, and says so.
 pub fn share(lab: Lab, said: RwSignal<&'static str>) {
     let location = location();
     let page = location.href().unwrap_or_default();
     let page = page.split('#').next().unwrap_or_default();
-    let link = format!("{page}#{}", lab.seen().to_link());
+    copy(
+        format!("{page}#{}", lab.seen().to_link()),
+        said,
+        ["Link copied", "The link is in the address bar", ""],
+    );
+}
+
+/// Copies a text, and says for a while that it did or did not; last what stands there otherwise.
+pub fn copy(text: String, said: RwSignal<&'static str>, words: [&'static str; 3]) {
     leptos::task::spawn_local(async move {
-        let copied = JsFuture::from(window().navigator().clipboard().write_text(&link)).await;
-        said.set(if copied.is_ok() { "Link copied" } else { "The link is in the address bar" });
-        set_timeout(move || said.set(""), SAID);
+        let copied = JsFuture::from(window().navigator().clipboard().write_text(&text)).await;
+        said.set(if copied.is_ok() { words[0] } else { words[1] });
+        set_timeout(move || said.set(words[2]), SAID);
     });
 }

@@ -5,8 +5,11 @@
 
 mod address;
 mod bar;
+mod choosing;
 mod controls;
 mod fidelity;
+mod element;
+mod guide;
 mod icons;
 mod lab;
 mod matrix;
@@ -30,6 +33,7 @@ pub fn App() -> impl IntoView {
     let warnings = RwSignal::new(opened.warnings);
     let lab = Lab::new(opened.scenario);
     address::follow(lab);
+    address::listen(lab, warnings);
     let panel = NodeRef::<html::Details>::new();
     let field = NodeRef::<html::Textarea>::new();
     let write_text = Callback::new(move |()| {
@@ -99,6 +103,7 @@ pub fn App() -> impl IntoView {
             </main>
         </div>
         <matrix::Matrix />
+        <guide::Guide />
     }
 }
 

@@ -32,6 +32,7 @@ const VIEWS = {
     await page.choose('acks', '1');
   },
   'how true this is': (page) => page.askHowTrue(),
+  'the whole guide': (page) => page.unfoldAll(),
   'a text with an error': async (page) => (await page.openText()).fill('kafka-guarantees 1\nproducer P aks=1\n'),
 };
 
@@ -45,6 +46,7 @@ for (const colorScheme of ['light', 'dark']) {
   }
   test(`axe: narrow, with the controls open, ${colorScheme}`, () =>
     lab.open({ colorScheme, viewport: { width: 390, height: 844 } }, async (page) => {
+      await page.unfoldAll();
       assert.deepEqual(await violations(page), []);
       await page.page.getByRole('button', { name: 'Settings and faults' }).click();
       assert.deepEqual(await violations(page), []);
@@ -53,9 +55,10 @@ for (const colorScheme of ['light', 'dark']) {
 
 test('targets are at least 24 pixels on a small screen', () =>
   lab.open({ viewport: { width: 390, height: 844 } }, async (page) => {
+    await page.unfoldAll();
     await page.page.getByRole('button', { name: 'Settings and faults' }).click();
     const small = await page.page.evaluate(() =>
-      [...document.querySelectorAll('button, select, summary, .segmented label, input:not([type=radio])')]
+      [...document.querySelectorAll('a, button, select, summary, .segmented label, input:not([type=radio])')]
         .filter((element) => element.checkVisibility())
         .map((element) => [element.getBoundingClientRect(), element.outerHTML.slice(0, 80)])
         .filter(([{ width, height }]) => Math.min(width, height) < 24)

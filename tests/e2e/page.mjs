@@ -102,6 +102,23 @@ export class LabPage {
     await this.heading.waitFor();
   }
 
+  /** Waits until the verdict, and nothing else, has the focus, and is seen. */
+  async verdictIsShown() {
+    await this.page.waitForFunction(() => {
+      const verdict = document.querySelector('.verdict h2');
+      const { top, bottom } = verdict.getBoundingClientRect();
+      return document.activeElement === verdict && top >= 0 && bottom <= innerHeight;
+    });
+  }
+
+  /** Waits until something is seen without scrolling. */
+  async isInView(locator) {
+    await this.page.waitForFunction((element) => {
+      const { top, bottom } = element.getBoundingClientRect();
+      return top >= 0 && bottom <= innerHeight;
+    }, await locator.elementHandle());
+  }
+
   get heading() {
     return this.page.getByRole('heading', { level: 1 });
   }
@@ -290,6 +307,34 @@ export class LabPage {
   async stopMeasuring() {
     await this.matrix.getByRole('button', { name: 'Stop' }).click();
     await this.untilCounters({ state: 'stopped', stopMs: true });
+  // ---- the guide ------------------------------------------------------------------------------
+
+  get guide() {
+    return this.page.getByRole('region', { name: 'Lose, repeat or wait' });
+  }
+
+  /** A statement: a link that holds its scene. */
+  statement(text) {
+    return this.guide.getByRole('link', { name: text });
+  }
+
+  /** Unfolds a part of the guide, or a claim in it, and gives it. */
+  async unfold(title) {
+    const summary = this.guide.locator('summary', { hasText: title });
+    await summary.click();
+    return summary.locator('..');
+  }
+
+  /** Unfolds the whole guide. */
+  async unfoldAll() {
+    const parts = this.guide.locator('details > summary');
+    for (let place = 0; place < (await parts.count()); place++) await parts.nth(place).click();
+  }
+
+  /** Answers a question of the part that chooses a configuration. */
+  async answer(question, answer) {
+    const group = this.guide.getByRole('radiogroup', { name: question });
+    await group.getByRole('radio', { name: answer, exact: true }).check({ force: true });
   }
 
   // ---- text, messages, address ----------------------------------------------------------------
