@@ -59,10 +59,12 @@ pub fn listen(lab: Lab, warnings: RwSignal<Vec<String>>) {
             }
         }
     });
-    let change = window_event_listener(leptos::ev::hashchange, move |_| {
+    let change = window_event_listener(leptos::ev::hashchange, move |event| {
+        let address = event.new_url();
+        let said = address.split_once('#').map_or("", |(_, said)| said);
         // What has no `=` names a place on the page.
-        if location().hash().is_ok_and(|hash| hash.contains('=')) {
-            let opened = read();
+        if said.contains('=') {
+            let opened = link::open(said);
             warnings.set(opened.warnings);
             lab.send(Command::Open(Box::new(opened.scenario)));
             if followed.get_value() {
