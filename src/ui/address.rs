@@ -62,8 +62,8 @@ pub fn listen(lab: Lab, warnings: RwSignal<Vec<String>>) {
     let change = window_event_listener(leptos::ev::hashchange, move |event| {
         let address = event.new_url();
         let said = address.split_once('#').map_or("", |(_, said)| said);
-        // What has no `=` names a place on the page.
-        if said.contains('=') {
+        // Nothing is what the page opens with; what has no `=` names a place on it.
+        if said.is_empty() || said.contains('=') {
             let opened = link::open(said);
             warnings.set(opened.warnings);
             lab.send(Command::Open(Box::new(opened.scenario)));
