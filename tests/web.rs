@@ -45,7 +45,7 @@ async fn sums_are_the_same_with_any_number_of_workers() {
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(thread_local_v2, js_namespace = ["import", "meta"], js_name = url)]
-    static MODULE_URL: String;
+    static THIS_MODULE: String;
 }
 
 /// Works a pool off with so many Web Workers, each with this very module.
@@ -59,7 +59,7 @@ async fn worked_off(pool: Pool, count: usize) -> Rc<RefCell<Pool>> {
          worker.postMessage({ js: new URL(js, location.href).href, module });
          return worker;",
     );
-    let js = MODULE_URL.with(String::clone);
+    let js = THIS_MODULE.with(String::clone);
     let mut workers = Vec::new();
     let mut listeners = Vec::new();
     let done = js_sys::Promise::new(&mut |resolve, reject| {

@@ -174,12 +174,12 @@ fn find(rule: Rule, own: usize, columns: &[Measured]) -> Option<Finding> {
             let example = column.example(LOST);
             if own_lost.value == Milli(0) {
                 let why = format!(
-                    "No acknowledged record was lost in {} runs. What a producer held in memory when it crashed was never \
-                     acknowledged, and is gone: {} of a million were never processed.",
+                    "No acknowledged record was lost in {} runs. What a producer still held when it crashed was never \
+                     acknowledged: {} of a million.",
                     number_of_runs(column),
-                    lost_text(&estimate(own, "never_processed_per_million")?)
+                    lost_text(&estimate(own, UNANSWERED)?)
                 );
-                return finding(Mark::Confirmed, why, column.example("never_processed_per_million"));
+                return finding(Mark::Confirmed, why, column.example(UNANSWERED));
             }
             let mark = if own_lost.high < weak.low { Mark::Depends } else { Mark::Contradicted };
             let why = format!(
@@ -228,6 +228,7 @@ fn find(rule: Rule, own: usize, columns: &[Measured]) -> Option<Finding> {
 }
 
 const LOST: &str = "acknowledged_lost_per_million";
+const UNANSWERED: &str = "never_answered_per_million";
 
 fn number_of_runs(column: &Measured) -> String {
     super::number::grouped(runs(column).0)

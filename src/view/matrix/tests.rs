@@ -27,6 +27,7 @@ fn sums(made: Made, runs: u64) -> Metrics {
         let hit = |count: u32| if run % 10 == 0 { count } else { 0 };
         let counts = Counts {
             sent: 100,
+            read: 100,
             acknowledged_lost: hit(made.lost),
             extra_effects: hit(made.again[0]),
             extra_processings: hit(made.again[1]),
