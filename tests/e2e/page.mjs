@@ -307,6 +307,8 @@ export class LabPage {
   async stopMeasuring() {
     await this.matrix.getByRole('button', { name: 'Stop' }).click();
     await this.untilCounters({ state: 'stopped', stopMs: true });
+  }
+
   // ---- the guide ------------------------------------------------------------------------------
 
   get guide() {
