@@ -4,6 +4,7 @@
 //! it again from what survives (the log, committed offsets, the sink).
 
 use super::kafka::error::{Exception, ExceptionClasses};
+use super::kafka::message::OffsetEntry;
 use super::kafka::out::{CallId, Completion, What};
 use super::kafka::producer::ProducerCall;
 use super::kafka::types::*;
@@ -38,12 +39,22 @@ pub(crate) struct ProgramState {
     failures_seen: usize,
     /// Consuming: polls in a row without a record.
     idle: u32,
-    /// Transforming: where the batch began, to rewind to.
-    batch_start: Option<(PartitionId, Offset)>,
-    /// Consuming: the next offset after what was processed.
-    next_offset: Offset,
+    /// Transforming: what the batch in hand has of each partition.
+    batch: Vec<Taken>,
+    /// Consuming: the next offset after the record that was processed last.
+    next: Option<(PartitionId, Offset)>,
     /// How often each point was reached, by `ProgramPoint`.
     points: [u32; 7],
+}
+
+/// What a batch has of a partition.
+#[derive(Clone, Copy, Debug)]
+struct Taken {
+    partition: PartitionId,
+    /// Where the batch began: the place to rewind to.
+    first: Offset,
+    /// The next offset after what was processed.
+    next: Offset,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -244,7 +255,7 @@ impl World {
         let client = self.client_of(application);
         let call = self.next_call();
         let offset = match phase {
-            Phase::CommittingAfterRecord => Some(self.state(application).next_offset),
+            Phase::CommittingAfterRecord => self.state(application).next,
             _ => None,
         };
         let state = self.state(application);
@@ -409,8 +420,18 @@ impl World {
                 self.program_commit(application, Phase::CommittingBefore, false);
             }
             Program::Transform { .. } => {
-                let first = self.applications[usize::from(consumer.0)].in_hand.front();
-                self.state(application).batch_start = first.map(|item| (item.partition, item.offset));
+                let mut batch = std::mem::take(&mut self.state(application).batch);
+                batch.clear();
+                for item in &self.applications[usize::from(consumer.0)].in_hand {
+                    if !batch.iter().any(|taken| taken.partition == item.partition) {
+                        batch.push(Taken {
+                            partition: item.partition,
+                            first: item.offset,
+                            next: item.offset,
+                        });
+                    }
+                }
+                self.state(application).batch = batch;
                 let producer = self.client_of(application);
                 self.program_producer_call(application, producer, Phase::Beginning);
             }
@@ -441,9 +462,15 @@ impl World {
             }
             Program::Consume { .. } | Program::Produce { .. } => self.program_poll(application, consumer),
             Program::Transform { .. } => {
-                let offset = self.state(application).next_offset;
                 let call = self.next_call();
-                let what = self.offsets_call(consumer, offset, false);
+                let state = &self.applications[usize::from(application.0)].program;
+                let entries = state.batch.iter().map(|taken| OffsetEntry {
+                    partition: taken.partition,
+                    offset: taken.next,
+                    leader_epoch: -1,
+                });
+                let offsets = self.stage.arenas.offsets.list(entries);
+                let what = self.offsets_call(consumer, offsets, false);
                 let state = self.state(application);
                 state.phase = Phase::SendingOffsets;
                 state.call = Some(call);
@@ -459,7 +486,11 @@ impl World {
         let Some(&item) = self.applications[usize::from(consumer.0)].in_hand.front() else {
             return self.begin_processing(application, program);
         };
-        self.state(application).next_offset = item.offset + 1;
+        let state = self.state(application);
+        state.next = Some((item.partition, item.offset + 1));
+        if let Some(taken) = state.batch.iter_mut().find(|taken| taken.partition == item.partition) {
+            taken.next = item.offset + 1;
+        }
         self.process_next(consumer);
         if let Program::Transform { topic, first_output, .. } = program {
             let producer = self.client_of(application);
@@ -557,12 +588,14 @@ impl World {
     /// Abort does not move the consumer back: the application has to (kafka-semantics 3.8).
     fn rewind(&mut self, application: ApplicationId, consumer: ApplicationId) {
         self.applications[usize::from(consumer.0)].in_hand.clear();
-        let Some((partition, offset)) = self.state(application).batch_start else { return };
         let client = self.client_of(consumer);
-        if let ClientKind::Consumer(consumer) = &mut self.clients[usize::from(client.0)].kind
-            && consumer.assignment().contains(partition)
-        {
-            consumer.seek(partition, offset, &mut self.stage.out(Node::Client(client), None));
+        for index in 0..self.state(application).batch.len() {
+            let Taken { partition, first, .. } = self.state(application).batch[index];
+            if let ClientKind::Consumer(consumer) = &mut self.clients[usize::from(client.0)].kind
+                && consumer.assignment().contains(partition)
+            {
+                consumer.seek(partition, first, &mut self.stage.out(Node::Client(client), None));
+            }
         }
     }
 }

@@ -207,6 +207,11 @@ impl World {
         self.events
     }
 
+    /// Whether a process is frozen.
+    pub fn is_paused(&self, node: Node) -> bool {
+        self.stage.network.is_paused(node)
+    }
+
     /// Client messages become choice points.
     pub fn ask(&mut self, on: bool) {
         self.stage.asks = on;
@@ -250,7 +255,11 @@ impl World {
                 let Node::Client(client) = state.from else {
                     unreachable!("only clients' messages are asked for")
                 };
-                let frame = state.frames(direction).front().expect("the message that is asked for");
+                let Some(frame) = state.frames(direction).front() else {
+                    // A step of the same instant has cut its connection.
+                    self.stage.asked = None;
+                    continue;
+                };
                 let key = ChoiceKey { client, api: frame.api, number: frame.number, direction };
                 return Ok(Some(ChoicePoint { key, options: 3 }));
             }

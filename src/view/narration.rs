@@ -216,6 +216,7 @@ pub fn prominence(story: Story, entry: &Entry, options: &Options) -> Prominence 
         | Event::GroupChanged { .. }
         | Event::MarkersSent { .. }
         | Event::PositionMoved { .. }
+        | Event::OffsetDecided { .. }
         | Event::ScriptEnded => Quiet,
         Event::PartitionsAssigned { partitions } | Event::PartitionsRevoked { partitions } => {
             if partitions.is_empty() { Background } else { Quiet }

@@ -633,6 +633,11 @@ impl Teller<'_> {
                 names.group(group),
                 self.partition(partition)
             ),
+            Event::OffsetDecided { group, partition, .. } => format!(
+                "The transaction has ended that an offset of group {} for {} waited for.",
+                names.group(group),
+                self.partition(partition)
+            ),
             _ => return None,
         })
     }

@@ -152,6 +152,17 @@ const ROWS: &[Row] = &[
         verdict: (0, 0),
     },
     Row {
+        rule: "a consumer in a call serves nobody else (ClassicKafkaConsumer.acquire; recorded on a real Kafka 4.1.1)",
+        consumer: "",
+        steps: "C poll 3\nC process\nC loop\nwait 3s\nC commit\nC poll once\nC halt\nC commit\nC drain",
+        calls: &[
+            "C commit -> ConcurrentModificationException",
+            "C poll once -> ConcurrentModificationException",
+            "C commit -> ok",
+        ],
+        verdict: (0, 0),
+    },
+    Row {
         rule: "a rebalance commits a position that was sought (C08; PlaintextConsumerCommitTest.testClassicConsumerAutoCommitOnRebalance)",
         consumer: "enable.auto.commit=true auto.commit.interval.ms=60000 max.poll.records=1",
         steps: "consumer D group.id=g\nC poll 1\nC seek 6\nD loop\nwait 1s\nC poll once\nC crash\nwait 4s\nD halt",
@@ -281,5 +292,35 @@ fn what_is_idle_expires() {
         assert!(run.error.is_none(), "{text}: {:?}", run.error);
         let (was, observed) = outcome(&run);
         assert_eq!((was, observed), (calls.iter().map(ToString::to_string).collect(), verdict), "{text}");
+    }
+}
+
+/// Programs commit, and add to their transactions, the offset of the partition that a record is from: what was processed
+/// in another partition before a crash is not processed again. (kafka-semantics 3.8, 4.4)
+#[test]
+fn programs_commit_in_the_partition_of_each_record() {
+    let topic = "topic t replicas=B1,B2,B3 min.insync.replicas=2 partitions=2\nproducer F acks=all\n\
+                 program F produce 40 every 20ms to t keys=5\n";
+    let rows = [
+        (
+            "commitSync() after each record",
+            "consumer C group.id=g\nprogram C consume commit=after-record\non C committed 15 C crash for 1s",
+        ),
+        (
+            "offsets in transactions",
+            "topic out replicas=B1,B2,B3 min.insync.replicas=2\nproducer P transactional.id=x\n\
+             consumer C group.id=g isolation.level=read_committed max.poll.records=4\n\
+             program P transform C to out\non P transaction-committed 4 P crash for 1s",
+        ),
+    ];
+    for (what, program) in rows {
+        let text = format!("kafka-guarantees 1\nprofile recorder\n{topic}{program}\nwait 2s\n");
+        let setup = scenario::parse(&text).unwrap_or_else(|errors| panic!("{text}: {errors:?}"));
+        let run = run::run(&setup.into());
+        assert!(run.error.is_none(), "{what}: {:?}", run.error);
+        let partitions: std::collections::BTreeSet<_> =
+            run.world.stage.ledger.records.iter().filter_map(|fate| fate.partition).collect();
+        assert!(partitions.len() >= 2, "{what}: the records are in {partitions:?}");
+        assert_eq!(outcome(&run).1, (0, 0), "{what}");
     }
 }

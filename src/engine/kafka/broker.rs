@@ -6,7 +6,6 @@
 use super::add_partitions_manager::{AddPartitionsManager, Verification, Writer};
 use super::alter_partition_manager::AlterPartitionManager;
 use super::broker_lifecycle::{BrokerLifecycle, BrokerState, Next};
-use super::defect::Defect;
 use super::error::ErrorCode;
 use super::event::Event;
 use super::group_coordinator::GroupCoordinator;
@@ -107,10 +106,14 @@ impl Broker {
         &self.replicas
     }
 
-    /// Breaks the broker, to see whether a check notices.
-    #[doc(hidden)]
-    pub fn break_for_test(&mut self, defect: Defect) {
-        self.replicas.defect = defect;
+    /// Its transaction coordinator, to look at.
+    pub fn transaction_coordinator(&self) -> &TransactionCoordinator {
+        &self.transaction_coordinator
+    }
+
+    /// Its group coordinator, to look at.
+    pub fn group_coordinator(&self) -> &GroupCoordinator {
+        &self.group_coordinator
     }
 
     // ---- its process ---------------------------------------------------------------------------

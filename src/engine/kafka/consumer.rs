@@ -54,7 +54,6 @@ enum CloseStage {
 #[derive(Clone, Debug)]
 pub struct Consumer {
     brokers: usize,
-    subscribed: PartitionSet,
     default_api_timeout: Span,
     client: NetworkClient<Asked>,
     subscription: SubscriptionState,
@@ -87,9 +86,9 @@ impl Consumer {
         };
         let brokers = usize::from(setup.brokers);
         let partitions: usize = setup.topics.iter().map(|topic| usize::from(topic.config.partitions)).sum();
-        let (subscribed, assigned_by_hand) = match subscription {
-            Subscription::Group(partitions) => (partitions, PartitionSet::EMPTY),
-            Subscription::Assigned(partitions) => (partitions, partitions),
+        let assigned_by_hand = match subscription {
+            Subscription::Group(_) => PartitionSet::EMPTY,
+            Subscription::Assigned(partitions) => partitions,
         };
         let coordinator = match (subscription, config.group_id) {
             (Subscription::Group(partitions), Some(group)) => {
@@ -101,7 +100,6 @@ impl Consumer {
         positions.assign(assigned_by_hand);
         Consumer {
             brokers,
-            subscribed,
             default_api_timeout: config.default_api_timeout,
             client: NetworkClient::new(network, Purpose::Client, brokers, partitions),
             subscription: positions,
@@ -130,9 +128,8 @@ impl Consumer {
         self.polled.drain(..)
     }
 
-    /// `commitSync()` of all positions, or of one offset of the first partition that is subscribed to.
-    /// Ends with [`Call::CommitOffsets`].
-    pub fn commit_sync(&mut self, call_id: CallId, offset: Option<Offset>, out: &mut Out) {
+    /// `commitSync()` of all positions, or of one offset of a partition. Ends with [`Call::CommitOffsets`].
+    pub fn commit_sync(&mut self, call_id: CallId, offset: Option<(PartitionId, Offset)>, out: &mut Out) {
         let call = Call::CommitOffsets { asynchronous: false };
         out.emit_as_cause(Event::CallBegan { call });
         let offsets = self.offsets_to_commit(offset, out);
@@ -161,14 +158,12 @@ impl Consumer {
         self.run(out);
     }
 
-    fn offsets_to_commit(&self, offset: Option<Offset>, out: &mut Out) -> List<OffsetEntry> {
-        let first = self.subscribed.iter().next();
-        match (offset, first) {
-            (Some(offset), Some(partition)) => {
+    fn offsets_to_commit(&self, offset: Option<(PartitionId, Offset)>, out: &mut Out) -> List<OffsetEntry> {
+        match offset {
+            Some((partition, offset)) => {
                 out.arenas().offsets.list([OffsetEntry { partition, offset, leader_epoch: -1 }])
             }
-            (Some(_), None) => List::default(),
-            (None, _) => out.arenas().offsets.list(self.subscription.all_consumed()),
+            None => out.arenas().offsets.list(self.subscription.all_consumed()),
         }
     }
 
@@ -209,6 +204,11 @@ impl Consumer {
         if let Some(coordinator) = &mut self.coordinator {
             coordinator.client.close(out);
         }
+    }
+
+    /// Whether a call has not returned yet: a KafkaConsumer serves one thread at a time.
+    pub fn is_in_call(&self) -> bool {
+        self.blocking.is_some()
     }
 
     /// `assignment()`

@@ -1,6 +1,7 @@
 //! Produce requests on a partition's leader (`KafkaApis.handleProduceRequest`, `DelayedProduce`).
 
 use super::config::Acks;
+use super::defect::Defect;
 use super::error::ErrorCode;
 use super::event::ConnectionEnd;
 use super::message::{ProducedPartition, Response};
@@ -71,7 +72,7 @@ impl ReplicaManager {
             match appended {
                 Ok(info) => {
                     result.base_offset = info.base_offset;
-                    if acks == Acks::All {
+                    if acks == Acks::All && !out.stage.defects.has(Defect::AcknowledgesEarly) {
                         undecided += 1;
                         let waiter = Waiter::Produce { slot: slot as u32, index: index as u32 };
                         let next = info.next_offset;

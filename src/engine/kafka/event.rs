@@ -316,6 +316,9 @@ pub enum Event {
     OffsetCommitted { group: GroupId, partition: PartitionId, offset: Offset },
     /// An offset waits for its transaction's marker.
     OffsetPending { group: GroupId, partition: PartitionId, offset: Offset, producer_id: ProducerId },
+    /// The marker of its transaction has come: an offset waits no more. If it was committed and nobody has committed
+    /// since it was written, it takes effect.
+    OffsetDecided { group: GroupId, partition: PartitionId, producer_id: ProducerId },
 }
 
 impl Event {

@@ -85,6 +85,8 @@ pub struct Group {
     pub(super) new_member_added: bool,
     /// The assignment of this generation is on its way into the log.
     pub(super) assignment_under_way: bool,
+    /// How many members the trace was last told of.
+    pub(super) members_told: usize,
     pub(super) needs_write: bool,
     /// What the log said while it was being read.
     pub(super) replayed: Option<List<MemberAssignment>>,
@@ -108,6 +110,7 @@ impl Group {
             initial_delay_ends: None,
             new_member_added: false,
             assignment_under_way: false,
+            members_told: 0,
             needs_write: false,
             replayed: None,
             changed_at: None,
@@ -132,6 +135,11 @@ impl Group {
     /// Its generation.
     pub fn generation(&self) -> i32 {
         self.generation
+    }
+
+    /// How many members it has.
+    pub fn member_count(&self) -> usize {
+        self.members.len()
     }
 
     /// Notes what a record of the log says of this group.

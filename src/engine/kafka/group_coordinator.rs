@@ -89,6 +89,16 @@ impl GroupCoordinator {
         }
     }
 
+    /// The groups that it knows.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// Committed and pending offsets.
+    pub fn offsets(&self) -> &Offsets {
+        &self.offsets
+    }
+
     /// This broker now leads `__consumer_offsets-0`: it reads the log, and serves after
     /// [`BrokerTimer::CoordinatorLoaded`].
     pub fn on_elected(&mut self, leader_epoch: LeaderEpoch, log: &PartitionLog, out: &mut Out) {
@@ -233,7 +243,8 @@ impl GroupCoordinator {
         }
     }
 
-    fn is_serving(&self) -> bool {
+    /// Whether this broker coordinates and has read its log.
+    pub fn is_serving(&self) -> bool {
         matches!(self.serving, Serving::Yes(_))
     }
 

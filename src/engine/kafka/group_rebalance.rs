@@ -89,6 +89,9 @@ impl Group {
     pub(super) fn rebalance_or_complete_join(&mut self, out: &mut Out) {
         if self.state == GroupState::PreparingRebalance {
             self.maybe_complete_join(out);
+            if self.state == GroupState::PreparingRebalance && self.members_told != self.members.len() {
+                self.tell(out);
+            }
         } else {
             self.prepare_rebalance(out);
         }
@@ -244,6 +247,13 @@ impl Group {
     pub(super) fn change_state(&mut self, state: GroupState, out: &mut Out) {
         self.state = state;
         self.changed_at = Some(out.now());
+        self.tell(out);
+    }
+
+    /// States how the group is.
+    fn tell(&mut self, out: &mut Out) {
+        self.members_told = self.members.len();
+        let state = self.state;
         let members = self.members.len() as u32;
         out.emit_as_cause(Event::GroupChanged {
             group: self.id,

@@ -96,6 +96,18 @@ impl Offsets {
             .map(|committed| (committed.offset, committed.leader_epoch))
     }
 
+    /// The committed offsets of a group.
+    pub fn committed_of(&self, group: GroupId) -> impl Iterator<Item = (PartitionId, Offset)> + '_ {
+        let of_group = self.committed.iter().filter(move |committed| committed.group == group);
+        of_group.map(|committed| (committed.partition, committed.offset))
+    }
+
+    /// The offsets of a group that wait for their transaction's end, each with its producer.
+    pub fn pending_of(&self, group: GroupId) -> impl Iterator<Item = (PartitionId, Offset, ProducerId)> + '_ {
+        let of_group = self.pending.iter().filter(move |(_, pending)| pending.group == group);
+        of_group.map(|(producer_id, pending)| (pending.partition, pending.offset, *producer_id))
+    }
+
     /// Whether a transaction that is not yet decided has an offset for this partition
     /// (`hasPendingTransactionalOffsets`).
     pub fn is_unstable(&self, group: GroupId, partition: PartitionId) -> bool {
@@ -152,7 +164,12 @@ impl Offsets {
                         (committed.group, committed.partition) == (pending.group, pending.partition)
                             && committed.record_offset > pending.record_offset
                     });
-                    if id == producer_id && kind == MarkerKind::Commit && newer {
+                    if id != producer_id {
+                        continue;
+                    }
+                    let Committed { group, partition, .. } = pending;
+                    out.emit(Event::OffsetDecided { group, partition, producer_id });
+                    if kind == MarkerKind::Commit && newer {
                         self.make_current(pending, out);
                     }
                 }

@@ -3,6 +3,7 @@
 //! [`Stage`] holds what all actors share (time, queue, network, randomness, trace); [`Out`] is one
 //! actor's view of it while it handles one event.
 
+use super::defect::{Defect, Defects};
 use super::error::Exception;
 use super::event::{Call, ConnectionEnd, Event};
 use super::message::{Api, Request, Response};
@@ -169,6 +170,8 @@ pub struct Stage {
     pub(crate) completions: Vec<Completion>,
     /// How often each broker's process has ended: timers of an earlier process mean nothing.
     pub(crate) broker_processes: [u32; BROKERS_MAX],
+    /// What is broken on purpose, in tests of tests.
+    pub defects: Defects,
     /// Client messages are choice points (see `World::run_to_choice`).
     pub(crate) asks: bool,
     /// The message that waits for a decision.
@@ -216,6 +219,7 @@ impl Stage {
             network: Network::default(),
             completions: Vec::new(),
             broker_processes: [0; BROKERS_MAX],
+            defects: Defects::default(),
             asks: false,
             asked: None,
             programs_may_rest: true,
@@ -236,6 +240,8 @@ impl Stage {
             ledger,
             trace,
             meter: _,
+            // A broken cluster stays broken.
+            defects: _,
             queue,
             network,
             completions,
@@ -769,13 +775,19 @@ impl Stage {
 
     /// The server takes up the next request of a connection.
     pub(crate) fn take_up(&mut self, connection: ConnectionId) -> Option<(Node, NodeEvent, Option<EntryId>)> {
+        let defects = self.defects;
         let state = self.network.connection(connection);
         let (from, to) = (state.from, state.to);
         if !state.server_open {
             state.busy = false;
             return None;
         }
-        let Some(frame) = state.inbox.pop_front() else {
+        let next = if defects.has(Defect::TakesUpLastFirst) {
+            state.inbox.pop_back()
+        } else {
+            state.inbox.pop_front()
+        };
+        let Some(frame) = next else {
             state.busy = false;
             return None;
         };

@@ -337,6 +337,11 @@ impl PartitionLog {
         let first = self.files.batches.first().map_or(self.files.log_start_offset, |b| b.base_offset);
         let keep = (first + i64::from(records)).max(self.files.flushed_offset);
         self.truncate_to(keep, now, producer_expiration);
+        let start = self.files.log_start_offset;
+        if self.files.log_end_offset < start {
+            // All that is left was deleted before: the log is empty at its start (`LogLoader.load`).
+            self.truncate_fully_and_start_at(start);
+        }
     }
 
     fn write_snapshot(&mut self) {

@@ -569,6 +569,26 @@ impl Producer {
         self.unsettled
     }
 
+    /// The records without an answer, each with where it goes and whether a request with it is under way: those in
+    /// batches, then those whose `send()` blocks.
+    pub fn pending(&self) -> Vec<(RecordId, PartitionId, bool)> {
+        let mut ids = Vec::new();
+        self.accumulator.collect_incomplete(&mut ids, |_| true);
+        let batches = ids.iter().filter_map(|id| self.accumulator.get(*id));
+        let in_batches = batches.flat_map(|batch| {
+            batch.records.iter().map(move |record| (record.record, batch.partition, batch.in_flight))
+        });
+        let blocked = self.waiting.iter().map(|waiting| (waiting.record, waiting.partition, false));
+        let mut pending: Vec<_> = in_batches.chain(blocked).collect();
+        for vain in &self.in_vain {
+            // It was refused, and its batch goes all the same.
+            if let Some(place) = pending.iter().position(|(record, ..)| record == vain) {
+                pending.remove(place);
+            }
+        }
+        pending
+    }
+
     /// Producer ids, sequences and transactions; none without idempotence.
     pub fn transaction_manager(&self) -> Option<&TransactionManager> {
         self.transactions.as_ref()

@@ -90,7 +90,6 @@ pub struct ReplicaManager {
     /// The epoch of this broker's registration.
     pub broker_epoch: i64,
     /// What is wrong with this broker, in tests.
-    pub(super) defect: Defect,
     /// Where producer ids come from.
     pub producer_ids: ProducerIdManager,
     /// The verification that allows the TxnOffsetCommit at hand to be written to `__consumer_offsets`.
@@ -140,7 +139,6 @@ impl ReplicaManager {
             config: setup.cluster.clone(),
             metadata_version: None,
             broker_epoch: -1,
-            defect: Defect::None,
             producer_ids: ProducerIdManager::new(broker),
             offsets_guard: VerificationGuard::SENTINEL,
             max_message_bytes,
@@ -207,7 +205,7 @@ impl ReplicaManager {
         let verification = self.config.transaction_partition_verification_enable;
         let max_message_bytes = self.max_message_bytes.get(id.index()).copied().unwrap_or(u32::MAX);
         let flush_messages = self.flush_messages.get(id.index()).copied().flatten();
-        let (now, defect) = (out.now(), self.defect);
+        let (now, defects) = (out.now(), out.stage.defects);
         let result = match self.partition_mut(id) {
             Some(partition) if partition.is_leader() => {
                 if acks == Acks::All && partition.is_under_min_isr() {
@@ -215,12 +213,12 @@ impl ReplicaManager {
                 } else {
                     let epoch = partition.leader_epoch;
                     batch.leader_epoch = epoch;
-                    if defect == Defect::WritesCommitsAsAborts
+                    if defects.has(Defect::WritesCommitsAsAborts)
                         && let BatchKind::Marker { kind, .. } = &mut batch.kind
                     {
                         *kind = MarkerKind::Abort;
                     }
-                    if defect == Defect::ForgetsDuplicates {
+                    if defects.has(Defect::ForgetsDuplicates) {
                         partition.log.forget_duplicates(batch.producer_id);
                     }
                     partition.log.append_as_leader(
@@ -265,7 +263,7 @@ impl ReplicaManager {
     /// Moves a leader's high watermark if it can; see [`Partition::increment_high_watermark`].
     pub(super) fn increment_high_watermark(&mut self, id: PartitionId, out: &Out) -> bool {
         let lag_max = self.config.replica_lag_time_max;
-        if self.defect == Defect::MovesHighWatermarkEarly {
+        if out.stage.defects.has(Defect::MovesHighWatermarkEarly) {
             return self.partition_mut(id).is_some_and(|partition| {
                 let end = partition.log.log_end_offset();
                 partition.is_leader() && partition.log.set_high_watermark(end)
@@ -286,7 +284,9 @@ impl ReplicaManager {
         let Some(partition) = self.partition_mut(id) else { return };
         let high_watermark = partition.moved_high_watermark();
         let last_stable_offset = partition.moved_last_stable_offset();
-        if let Some(to) = high_watermark {
+        if let Some(to) = high_watermark
+            && !out.stage.defects.has(Defect::KeepsHighWatermarksToItself)
+        {
             out.emit_as_cause(Event::HighWatermarkMoved { partition: id, to });
         }
         if let Some(to) = last_stable_offset {
@@ -423,8 +423,16 @@ impl ReplicaManager {
         let Some(partition) = self.partition_mut(id) else { return };
         for index in 0..batches.len() {
             let batch = out.stage.arenas.batches[batches][index];
-            if batch.base_offset < partition.log.log_end_offset() {
-                continue;
+            let (start, end) = (partition.log.log_start_offset(), partition.log.log_end_offset());
+            if batch.base_offset < end {
+                if start < end || batch.next_offset() <= start {
+                    continue;
+                }
+                // Records were deleted up to the middle of this batch, and this log is empty: it begins with the
+                // whole batch (`ReplicaManager.appendRecordsToFollowerOrFutureReplica`).
+                partition.log.truncate_fully_and_start_at(batch.base_offset);
+                out.emit_as_cause(Event::LogTruncated { partition: id, to: batch.base_offset });
+                out.emit(Event::LogStartMoved { partition: id, to: batch.base_offset });
             }
             partition.log.append_as_follower(batch, now);
             out.emit_as_cause(Event::BatchAppended { batch });

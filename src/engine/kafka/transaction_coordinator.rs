@@ -125,6 +125,10 @@ impl TransactionCoordinator {
             {
                 self.serving = Serving::Yes(epoch);
                 out.emit_as_cause(Event::TransactionCoordinatorLoaded { coordinator_epoch: epoch });
+                // What the log says may be more, or after a loss less, than the last coordinator knew as durable.
+                for id in &self.ids {
+                    out.emit(Event::TransactionChanged { transaction: id.current });
+                }
                 for index in 0..self.ids.len() {
                     self.send_markers(index, replicas, out);
                 }
@@ -452,6 +456,11 @@ impl TransactionCoordinator {
                 self.append(next, replicas, out);
             }
         }
+    }
+
+    /// Whether this broker coordinates and has read its log.
+    pub fn is_serving(&self) -> bool {
+        matches!(self.serving, Serving::Yes(_))
     }
 
     /// What is known of every transactional id.

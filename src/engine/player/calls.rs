@@ -105,6 +105,18 @@ impl World {
         }
     }
 
+    /// Whether a consumer's call has not returned, or returns to one that calls again at once.
+    pub(super) fn is_in_call(&mut self, client: ClientId) -> bool {
+        self.consumer(client).is_some_and(|consumer| consumer.is_in_call())
+            || self.player.tasks.iter().any(|task| match task.activity {
+                Activity::Polling { client: of, .. }
+                | Activity::PollingOnce { client: of, .. }
+                | Activity::Draining { client: of, .. }
+                | Activity::Looping { client: of, .. } => of == client,
+                _ => false,
+            })
+    }
+
     pub(super) fn end_polling(&mut self, task: u32, client: ClientId, exception: Option<Exception>) {
         if let (Some(step), Some(_)) = (self.player.tasks[task as usize].step, exception) {
             self.observe_call(client, step, exception);

@@ -1,6 +1,7 @@
 //! Doing a step.
 
 use super::*;
+use crate::engine::sim::arena::List;
 
 /// A process takes so long to be gone; until then its peers have noticed.
 const PROCESS_END: Span = Span::millis(30);
@@ -273,20 +274,8 @@ impl World {
             }
             return None;
         }
-        // A consumer is for one thread: while a loop polls in the background, other calls throw.
-        let calls_consumer = matches!(
-            action,
-            ClientAction::Poll { .. }
-                | ClientAction::PollOnce
-                | ClientAction::CommitSync { .. }
-                | ClientAction::CommitAsync
-                | ClientAction::Seek { .. }
-                | ClientAction::Drain
-                | ClientAction::Loop
-                | ClientAction::Close { .. }
-        );
-        let is_consumer = matches!(self.clients[usize::from(client.0)].kind, ClientKind::Consumer(_));
-        if calls_consumer && is_consumer && self.is_polled_in_background(application) {
+        // A KafkaConsumer serves one thread: while a call has not returned, others throw.
+        if !harmless && self.is_in_call(client) {
             let exception = Some(Exception::new(ExceptionClass::ConcurrentModificationException));
             self.observe_call(client, index, exception);
             return None;
@@ -310,7 +299,10 @@ impl World {
             }
             ClientAction::Flush => Some(self.call_producer(index, client, call, ProducerCall::Flush, true)),
             ClientAction::SendOffsets { consumer, offset, group_id_only } => {
-                let call_kind = self.offsets_call(*consumer, *offset, *group_id_only);
+                let partition = self.consumer_partition(*consumer);
+                let entry = OffsetEntry { partition, offset: *offset, leader_epoch: -1 };
+                let offsets = self.stage.arenas.offsets.list([entry]);
+                let call_kind = self.offsets_call(*consumer, offsets, *group_id_only);
                 Some(self.call_producer(index, client, call, call_kind, false))
             }
             ClientAction::Poll { records } => {
@@ -334,10 +326,11 @@ impl World {
             }
             ClientAction::CommitSync { offset } => {
                 let task = self.call_task(index, client, call, false);
+                let offset = offset.map(|offset| (self.consumer_partition(application), offset));
                 if self.clients[usize::from(client.0)].alive
                     && let ClientKind::Consumer(consumer) = &mut self.clients[usize::from(client.0)].kind
                 {
-                    consumer.commit_sync(call, *offset, &mut self.stage.out(node, None));
+                    consumer.commit_sync(call, offset, &mut self.stage.out(node, None));
                 }
                 Some(task)
             }
@@ -386,6 +379,11 @@ impl World {
                 self.crash_client(client);
                 Some(self.sleep(Some(index), Span::millis(150)))
             }
+            // What is frozen or dead can't be frozen, and only what is frozen thaws.
+            ClientAction::Pause if self.stage.network.is_paused(node) || self.stage.network.is_gone(node) => {
+                None
+            }
+            ClientAction::Resume if !self.stage.network.is_paused(node) => None,
             ClientAction::Pause => {
                 self.stage.emit(node, None, Event::ClientPaused);
                 self.pause(node);
@@ -423,11 +421,10 @@ impl World {
     pub(crate) fn offsets_call(
         &mut self,
         consumer: ApplicationId,
-        offset: Offset,
+        offsets: List<OffsetEntry>,
         group_id_only: bool,
     ) -> ProducerCall {
         let client = self.client_of(consumer);
-        let partition = self.consumer_partition(consumer);
         let mut member = match &self.clients[usize::from(client.0)].kind {
             ClientKind::Consumer(consumer) => consumer.group_metadata().expect("a consumer with a group"),
             ClientKind::Producer(_) => unreachable!("the scenario's validation sees to it"),
@@ -435,8 +432,6 @@ impl World {
         if group_id_only {
             member = GroupMetadata { group: member.group, generation: -1, member: None, instance: None };
         }
-        let entry = OffsetEntry { partition, offset, leader_epoch: -1 };
-        let offsets = self.stage.arenas.offsets.list([entry]);
         ProducerCall::SendOffsets { member, offsets }
     }
 
@@ -534,16 +529,20 @@ impl World {
                 let why = format!("{broker} runs: its files can be wiped only while it is down");
                 self.fail(RunError::Impossible { step: index, why });
             }
-            BrokerAction::Pause => {
+            BrokerAction::Pause if running && !self.stage.network.is_paused(node) => {
                 self.stage.emit(node, None, Event::BrokerPaused);
                 self.pause(node);
             }
-            BrokerAction::Resume => {
+            BrokerAction::Resume if self.stage.network.is_paused(node) => {
                 self.stage.emit(node, None, Event::BrokerResumed);
                 self.resume(node);
             }
-            // Killing what is down, starting what runs: nothing to do.
-            BrokerAction::Kill | BrokerAction::Start | BrokerAction::Stop => {}
+            // Killing or freezing what is down, starting what runs, thawing what is not frozen: nothing to do.
+            BrokerAction::Kill
+            | BrokerAction::Start
+            | BrokerAction::Stop
+            | BrokerAction::Pause
+            | BrokerAction::Resume => {}
         }
         None
     }

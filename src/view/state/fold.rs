@@ -28,8 +28,15 @@ impl State {
         if let Some(life) = broker_life(&entry.event) {
             if let Some(state) = self.brokers.get_mut(broker.index()) {
                 state.life = life;
+                if entry.event == Event::BrokerStarted {
+                    // Loaded from a snapshot at the log's end: what has ended is over.
+                    state.replicas.iter_mut().flatten().for_each(|replica| replica.ended.clear());
+                }
                 if life == Life::Down {
-                    state.replicas.iter_mut().flatten().for_each(|replica| replica.leads = false);
+                    // The next process knows of no leader before it has read the metadata.
+                    for replica in state.replicas.iter_mut().flatten() {
+                        (replica.leads, replica.leader_epoch) = (false, -1);
+                    }
                 }
             }
             self.changed.push(Changed::Broker(broker));
@@ -39,11 +46,7 @@ impl State {
             Event::BatchAppended { batch } => self.appended(story, broker, &batch),
             Event::HighWatermarkMoved { partition, to } => {
                 if let Some(replica) = self.replica_mut(broker, partition) {
-                    // Without a transaction the two are one; with one, a fact of its own follows.
-                    if replica.last_stable_offset == replica.high_watermark && replica.open.is_empty() {
-                        replica.last_stable_offset = to;
-                    }
-                    replica.high_watermark = to;
+                    replica.move_high_watermark(to);
                 }
                 self.changed.push(Changed::HighWatermark(broker, partition));
             }
@@ -68,9 +71,11 @@ impl State {
             Event::LogStartMoved { partition, to } => {
                 if let Some(replica) = self.replica_mut(broker, partition) {
                     replica.start = to;
+                    replica.move_high_watermark(replica.high_watermark);
                     if to > replica.end {
                         replica.log = Chunked::default();
                         replica.open.clear();
+                        replica.ended.clear();
                         replica.end = to;
                     }
                 }
@@ -87,6 +92,12 @@ impl State {
     }
 
     fn led(&mut self, broker: BrokerId, partition: PartitionId, leader_epoch: LeaderEpoch, leads: bool) {
+        let is_leader =
+            self.partitions.get(partition.index()).is_some_and(|state| state.leader == Some(broker));
+        if leads && is_leader && partition == PartitionId::CONSUMER_OFFSETS {
+            // A new coordinator knows what it reads in its log, and says so.
+            self.groups.iter_mut().for_each(|group| *group = GroupView::default());
+        }
         if let Some(replica) = self.replica_mut(broker, partition) {
             replica.leader_epoch = leader_epoch;
             replica.leads = leads;
@@ -111,18 +122,6 @@ impl State {
             }
         }
         self.changed.push(Changed::Log { broker, partition, from: batch.base_offset });
-        if let (PartitionId::CONSUMER_OFFSETS, BatchKind::Marker { kind: MarkerKind::Abort, .. }) =
-            (partition, batch.kind)
-        {
-            // Aborted offsets are forgotten without a fact of their own.
-            for (place, group) in self.groups.iter_mut().enumerate() {
-                let before = group.pending.len();
-                group.pending.retain(|pending| pending.2 != batch.producer_id);
-                if group.pending.len() < before {
-                    self.changed.push(Changed::Group(GroupId(place as u8)));
-                }
-            }
-        }
     }
 
     fn client_fact(&mut self, story: Story, client: ClientId, entry: &Entry) {
@@ -176,11 +175,18 @@ impl State {
         match *event {
             Event::RecordSent { .. } => {
                 state.sends += 1;
-                (state.acknowledged, state.failed) = (false, false);
+                (state.acknowledged, state.unasked, state.failed) = (false, false, false);
             }
-            Event::SendThrew { .. } | Event::RecordFailed { .. } => state.failed = true,
+            Event::SendThrew { waited, .. } => {
+                // Whoever waited was counted when `send()` began.
+                state.sends += u32::from(!waited);
+                (state.acknowledged, state.unasked, state.failed) = (false, false, true);
+            }
+            Event::RecordFailed { .. } => {
+                (state.acknowledged, state.unasked, state.failed) = (false, false, true);
+            }
             Event::RecordAcknowledged { offset, .. } => {
-                (state.acknowledged, state.unasked) = (offset >= 0, offset < 0);
+                (state.acknowledged, state.unasked, state.failed) = (offset >= 0, offset < 0, false);
             }
             Event::RecordDelivered { .. } => state.deliveries += 1,
             Event::RecordProcessed { .. } => state.processed += 1,
@@ -191,7 +197,24 @@ impl State {
         }
     }
 
+    /// Whether a fact of a coordinator is one of a broker that only believes it coordinates.
+    fn is_deposed(&self, entry: &Entry) -> bool {
+        let partition = match entry.event {
+            Event::TransactionChanged { .. } => PartitionId::TRANSACTION_STATE,
+            Event::GroupChanged { .. }
+            | Event::OffsetCommitted { .. }
+            | Event::OffsetPending { .. }
+            | Event::OffsetDecided { .. } => PartitionId::CONSUMER_OFFSETS,
+            _ => return false,
+        };
+        let leader = self.partitions.get(partition.index()).and_then(|partition| partition.leader);
+        leader.map(Node::Broker) != Some(entry.actor)
+    }
+
     fn cluster_fact(&mut self, entry: &Entry) {
+        if self.is_deposed(entry) {
+            return;
+        }
         match entry.event {
             Event::BrokerFenced { broker } => self.fenced(broker, true),
             Event::BrokerUnfenced { broker } => self.fenced(broker, false),
@@ -228,13 +251,18 @@ impl State {
             }
             Event::OffsetCommitted { group, partition, offset } => {
                 if let Some(view) = self.groups.get_mut(usize::from(group.0)) {
-                    view.pending.retain(|pending| (pending.0, pending.1) != (partition, offset));
                     view.committed.retain(|committed| committed.0 != partition);
                     if offset >= 0 {
                         view.committed.push((partition, offset));
                         view.committed.sort_unstable();
                     }
                     self.changed.push(Changed::CommittedOffset(group, partition));
+                }
+            }
+            Event::OffsetDecided { group, partition, producer_id } => {
+                if let Some(view) = self.groups.get_mut(usize::from(group.0)) {
+                    view.pending.retain(|pending| (pending.0, pending.2) != (partition, producer_id));
+                    self.changed.push(Changed::Group(group));
                 }
             }
             Event::OffsetPending { group, partition, offset, producer_id } => {

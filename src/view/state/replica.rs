@@ -22,6 +22,9 @@ pub struct Replica {
     pub leads: bool,
     /// Open transactions: the producer and the offset of its first record.
     pub open: Vec<(ProducerId, Offset)>,
+    /// Ended transactions whose marker is not below the high watermark: the offsets of their first record and of
+    /// the marker.
+    pub(super) ended: Vec<(Offset, Offset)>,
 }
 
 impl Replica {
@@ -59,14 +62,16 @@ impl Replica {
             BatchKind::Transactional if !self.open.iter().any(|open| open.0 == batch.producer_id) => {
                 self.open.push((batch.producer_id, batch.base_offset));
             }
-            BatchKind::Marker { kind, .. } => self.end_transaction(batch.producer_id, kind),
+            BatchKind::Marker { kind, .. } => self.end_transaction(batch, kind),
             BatchKind::Plain | BatchKind::Transactional => {}
         }
     }
 
-    fn end_transaction(&mut self, producer_id: ProducerId, kind: MarkerKind) {
+    fn end_transaction(&mut self, marker: &Batch, kind: MarkerKind) {
+        let producer_id = marker.producer_id;
         let Some(place) = self.open.iter().position(|open| open.0 == producer_id) else { return };
         let (_, first) = self.open.remove(place);
+        self.ended.push((first, marker.base_offset));
         let status = match kind {
             MarkerKind::Commit => Status::Committed,
             MarkerKind::Abort => Status::Aborted,
@@ -90,7 +95,18 @@ impl Replica {
             self.reopen(marker.producer_id);
         }
         self.open.retain(|open| open.1 < to);
+        self.ended.retain(|ended| ended.1 < to);
         self.end = self.end.min(to);
+        self.move_high_watermark(self.high_watermark.min(to));
+    }
+
+    /// The high watermark moves, and with it the last stable offset: up to the first transaction that is open or
+    /// whose marker is not replicated.
+    pub(super) fn move_high_watermark(&mut self, to: Offset) {
+        self.high_watermark = to;
+        self.ended.retain(|ended| ended.1 >= to);
+        let unstable = self.open.iter().map(|open| open.1).chain(self.ended.iter().map(|ended| ended.0));
+        self.last_stable_offset = unstable.fold(to, Offset::min).max(self.start.min(to));
     }
 
     /// Opens the transaction that a producer's last marker in the log leaves open.

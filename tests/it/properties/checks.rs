@@ -19,8 +19,6 @@ pub enum Verdict {
     Violated(String),
 }
 
-const T: PartitionId = PartitionId::DEFAULT;
-
 fn name(world: &World, record: RecordId) -> &str {
     &world.stage.setup.records[record.0 as usize].name
 }
@@ -100,6 +98,9 @@ fn high_watermarks_rise(world: &World) -> Result<(), String> {
             Event::BrokerKilled | Event::BrokerStopped | Event::BrokerLostPower => {
                 leads.retain(|(broker, _), _| *broker != entry.actor);
             }
+            Event::LogWiped { partition } => {
+                high_watermarks.remove(&(entry.actor, partition));
+            }
             Event::HighWatermarkMoved { partition, to } => {
                 let key = (entry.actor, partition);
                 let before = high_watermarks.insert(key, to).unwrap_or(0);
@@ -136,9 +137,10 @@ fn replicas_agree(world: &World) -> Result<(), String> {
         let leading = world.brokers[leader.index()].log(id).expect("a leader has a replica");
         for follower in partition.isr.iter() {
             let log = world.brokers[follower.index()].log(id).expect("an in-sync replica");
-            // What came last may not have been fetched yet.
-            let common = log.batches().len().min(leading.batches().len());
-            if log.batches()[..common] != leading.batches()[..common]
+            // What came last may not have been fetched yet, and what was deleted is not fetched again.
+            let start = log.log_start_offset().max(leading.log_start_offset());
+            let end = log.log_end_offset().min(leading.log_end_offset());
+            if log.read(start, end) != leading.read(start, end)
                 || log.log_end_offset() < leading.high_watermark()
             {
                 return Err(format!("partition {index}: the logs of {leader} and {follower} differ"));
@@ -148,9 +150,15 @@ fn replicas_agree(world: &World) -> Result<(), String> {
     Ok(())
 }
 
+/// All records that readers of all topics see, partition after partition.
+fn read(world: &World, isolation_level: IsolationLevel) -> Vec<RecordId> {
+    let topics = (2..world.stage.setup.topics.len()).map(|topic| TopicId(topic as u8));
+    topics.flat_map(|topic| observe::read(world, topic, isolation_level)).collect()
+}
+
 /// Every record whose last answer is an acknowledgement is in the final log.
 pub fn nothing_acknowledged_is_lost(world: &World) -> Verdict {
-    let log = observe::read(world, TopicId(2), IsolationLevel::ReadUncommitted);
+    let log = read(world, IsolationLevel::ReadUncommitted);
     let ledger = &world.stage.ledger;
     let mut acknowledged = 0;
     for record in &ledger.sent {
@@ -165,18 +173,23 @@ pub fn nothing_acknowledged_is_lost(world: &World) -> Verdict {
     if acknowledged == 0 { Verdict::DoesNotApply } else { Verdict::Holds }
 }
 
-/// If every record was acknowledged, each is in the log once, in the order of sending.
+/// If every record was acknowledged, each is in its partition once, in the order of sending.
 pub fn no_duplicates_if_all_acknowledged(world: &World) -> Verdict {
-    let log = observe::read(world, TopicId(2), IsolationLevel::ReadUncommitted);
+    let log = read(world, IsolationLevel::ReadUncommitted);
     let ledger = &world.stage.ledger;
     if !ledger.sent.iter().all(|record| matches!(ledger.record(*record).answer, Answer::Acknowledged(_))) {
         return Verdict::DoesNotApply;
     }
-    if log == ledger.sent {
-        return Verdict::Holds;
+    for index in 0..world.image().partitions.len() {
+        let partition = Some(PartitionId(index as u8));
+        let here = |record: &&RecordId| ledger.record(**record).partition == partition;
+        if !log.iter().filter(here).eq(ledger.sent.iter().filter(here)) {
+            let names: Vec<&str> = log.iter().filter(here).map(|record| name(world, *record)).collect();
+            let names = names.join(" ");
+            return Verdict::Violated(format!("all were acknowledged, and partition {index} holds {names}"));
+        }
     }
-    let names: Vec<&str> = log.iter().map(|record| name(world, *record)).collect();
-    Verdict::Violated(format!("all were acknowledged, and the log holds {}", names.join(" ")))
+    Verdict::Holds
 }
 
 /// The records of each transaction that a program believed open, and how it ended. What it tries to send after
@@ -232,15 +245,20 @@ fn transactions(world: &World) -> Vec<Transaction> {
 }
 
 /// A read_committed reader sees all of a transaction or nothing; all of it if its commit returned; nothing if
-/// its abort did.
+/// its abort did. A record that was sent in several transactions is looked at apart: it is seen no more often than
+/// it was sent in transactions that were not known to be aborted.
 pub fn transactions_are_whole(world: &World) -> Verdict {
-    let seen = observe::read(world, TopicId(2), IsolationLevel::ReadCommitted);
+    let seen = read(world, IsolationLevel::ReadCommitted);
+    let transactions = transactions(world);
     let mut applies = false;
-    for transaction in transactions(world) {
-        applies |= !transaction.records.is_empty();
-        let visible = transaction.records.iter().filter(|record| seen.contains(record)).count();
-        let all = transaction.records.len();
-        let names: Vec<&str> = transaction.records.iter().map(|record| name(world, *record)).collect();
+    let containing = |record: &RecordId| transactions.iter().filter(|t| t.records.contains(record)).count();
+    for transaction in &transactions {
+        let own: Vec<RecordId> =
+            transaction.records.iter().copied().filter(|record| containing(record) == 1).collect();
+        applies |= !own.is_empty();
+        let visible = own.iter().filter(|record| seen.contains(record)).count();
+        let all = own.len();
+        let names: Vec<&str> = own.iter().map(|record| name(world, *record)).collect();
         let names = names.join(" ");
         if visible != 0 && visible != all {
             return Verdict::Violated(format!(
@@ -254,24 +272,88 @@ pub fn transactions_are_whole(world: &World) -> Verdict {
             return Verdict::Violated(format!("the abort of {names} returned, and they are visible"));
         }
     }
-    if applies { Verdict::Holds } else { Verdict::DoesNotApply }
+    for record in transactions.iter().flat_map(|transaction| &transaction.records) {
+        let copies = seen.iter().filter(|other| *other == record).count();
+        let may_be_committed = (transactions.iter())
+            .filter(|transaction| !transaction.aborted)
+            .flat_map(|transaction| &transaction.records)
+            .filter(|other| *other == record)
+            .count();
+        if copies > may_be_committed {
+            let name = name(world, *record);
+            return Verdict::Violated(format!(
+                "{name} is visible {copies} times, and was sent {may_be_committed} times in transactions that were not aborted"
+            ));
+        }
+    }
+    match copies_are_exact(world, &seen) {
+        Err(why) => Verdict::Violated(why),
+        Ok(()) if applies => Verdict::Holds,
+        Ok(()) => Verdict::DoesNotApply,
+    }
+}
+
+/// What a program has copied in transactions (`o3` is made of `r3`) is visible once for each visible copy of its input,
+/// at most: outputs and offsets are committed together.
+fn copies_are_exact(world: &World, seen: &[RecordId]) -> Result<(), String> {
+    for record in seen {
+        let output = name(world, *record);
+        let Some(number) = output.strip_prefix('o') else { continue };
+        let input = format!("r{number}");
+        let copies = |wanted: &str| seen.iter().filter(|other| name(world, **other) == wanted).count();
+        if copies(output) > copies(&input) {
+            let (outputs, inputs) = (copies(output), copies(&input));
+            return Err(format!("{output} is visible {outputs} times, and {input} {inputs} times"));
+        }
+    }
+    Ok(())
 }
 
 /// No offset that was ever committed is beyond the end of the final log.
 pub fn committed_offsets_are_within_the_log(world: &World) -> Verdict {
-    let mut committed = None;
+    let mut committed: BTreeMap<PartitionId, Offset> = BTreeMap::new();
     for entry in world.stage.trace.entries() {
-        if let Event::OffsetCommitted { partition: T, offset, .. } = entry.event {
-            committed = committed.max(Some(offset));
+        if let Event::OffsetCommitted { partition, offset, .. } = entry.event {
+            let highest = committed.entry(partition).or_default();
+            *highest = (*highest).max(offset);
         }
     }
-    let Some(leader) = world.image().partition(T).leader else { return Verdict::DoesNotApply };
-    let end = world.brokers[leader.index()].log(T).map_or(0, |log| log.log_end_offset());
-    match committed {
-        None => Verdict::DoesNotApply,
-        Some(offset) if offset > end => {
-            Verdict::Violated(format!("offset {offset} was committed, and the log ends at {end}"))
+    let mut applies = false;
+    for (partition, offset) in committed {
+        let Some(leader) = world.image().partition(partition).leader else { continue };
+        let end = world.brokers[leader.index()].log(partition).map_or(0, |log| log.log_end_offset());
+        applies |= offset > 0;
+        if offset > end {
+            return Verdict::Violated(format!("offset {offset} was committed, and the log ends at {end}"));
         }
-        Some(_) => Verdict::Holds,
     }
+    if applies { Verdict::Holds } else { Verdict::DoesNotApply }
+}
+
+/// At least one connection had more than one request under way.
+pub fn requests_are_pipelined(world: &World) -> Verdict {
+    let mut open: BTreeMap<ConnectionId, u32> = BTreeMap::new();
+    let mut connection_of: BTreeMap<MessageId, ConnectionId> = BTreeMap::new();
+    for entry in world.stage.trace.entries() {
+        match entry.event {
+            Event::RequestSent { message, connection, .. } => {
+                connection_of.insert(message, connection);
+                let open = open.entry(connection).or_default();
+                *open += 1;
+                if *open > 1 {
+                    return Verdict::Holds;
+                }
+            }
+            Event::ResponseReceived { message, .. } => {
+                *open.entry(connection_of[&message]).or_default() -= 1;
+            }
+            _ => {}
+        }
+    }
+    Verdict::DoesNotApply
+}
+
+/// Whatever has happened, the check holds.
+pub fn always(_: &World) -> Verdict {
+    Verdict::Holds
 }

@@ -943,3 +943,34 @@ fn the_trace_rebuilds_the_replicas() {
         assert_eq!(log.log_end_offset(), 4, "B{}", index + 1);
     }
 }
+
+/// `ReplicaManager.appendRecordsToFollowerOrFutureReplica`: records were deleted up to the middle of a batch; a follower
+/// with an empty disk takes the whole batch, and both logs begin at the same record.
+#[test]
+fn an_empty_follower_begins_with_the_whole_batch() {
+    let mut cluster = Cluster::new(cluster_config(), 1);
+    let records = (0..4).map(|record| Payload::Record(RecordId(record)));
+    let records = cluster.stage.arenas.payloads.list(records);
+    let batch = Batch { records, ..cluster.batch(0) };
+    let batches = cluster.stage.arenas.batches.list([batch]);
+    let request = Request::Produce {
+        acks: Acks::All,
+        timeout: Span::millis(1500),
+        transactional_id: None,
+        transaction_version: 2,
+        batches,
+    };
+    cluster.send(B1, request);
+    cluster.run(Span::millis(500));
+    assert_eq!(cluster.high_watermark(B1), 4);
+    cluster.kill(B3);
+    let partitions = PartitionSet::from_iter([T]);
+    cluster.brokers[2].wipe(partitions, &mut cluster.stage.out(Node::Broker(B3), None));
+    cluster.brokers[0].delete_records(T, 2, &mut cluster.stage.out(Node::Broker(B1), None));
+    cluster.start(B3);
+    cluster.run(Span::seconds(6));
+    assert_eq!(cluster.isr(), "B1,B2,B3");
+    let log = |id: BrokerId| cluster.brokers[id.index()].log(T).unwrap();
+    assert_eq!((log(B3).log_start_offset(), log(B3).log_end_offset()), (2, 4));
+    assert_eq!(log(B3).batches(), log(B1).batches());
+}

@@ -559,6 +559,21 @@ fn crashes() {
     }
 }
 
+/// `LogLoader.load`: a power loss that leaves only deleted records leaves an empty log that begins where it did.
+#[test]
+fn a_power_loss_below_the_log_start_leaves_an_empty_log() {
+    let mut lab = Lab::new();
+    for _ in 0..4 {
+        lab.plain(1).unwrap();
+    }
+    lab.replicate_all();
+    lab.log.raise_log_start(3);
+    lab.log.keep_first_records(1, lab.now, DAY);
+    lab.log.load(false, lab.now, DAY);
+    assert_eq!((lab.log.log_start_offset(), lab.log.log_end_offset(), lab.log.high_watermark()), (3, 3, 3));
+    assert_eq!(lab.plain(1), Ok(3));
+}
+
 /// kafka-semantics 2.3: deleting records forgets no producer.
 #[test]
 fn deleted_records_leave_the_producer_known() {
