@@ -14,3 +14,4 @@ mod measuring;
 mod presets;
 mod properties;
 mod scenario_texts;
+mod second_opinion;
