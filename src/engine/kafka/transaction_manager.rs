@@ -271,7 +271,7 @@ impl TransactionManager {
             return illegal;
         }
         let may_go_on_after_error = call == Call::AbortTransaction && self.has_abortable_error();
-        if let Some(refusal) = self.refusal().filter(|_| !may_go_on_after_error && call != Call::Init) {
+        if let Some(refusal) = self.refusal().filter(|_| !may_go_on_after_error) {
             return Err(refusal);
         }
         match (call, self.state) {
