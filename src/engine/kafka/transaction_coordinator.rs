@@ -60,9 +60,6 @@ enum Serving {
     Yes(LeaderEpoch),
 }
 
-/// `transaction.remove.expired.transaction.cleanup.interval.ms`
-const EXPIRATION_INTERVAL: Span = Span::seconds(3600);
-
 /// The transaction coordinator of one broker.
 #[derive(Clone, Debug)]
 pub struct TransactionCoordinator {
@@ -173,7 +170,8 @@ impl TransactionCoordinator {
     }
 
     fn expire_later(&self, epoch: LeaderEpoch, out: &mut Out) {
-        out.timer(out.now() + EXPIRATION_INTERVAL, Timer::Broker(BrokerTimer::ExpireTransactionalIds(epoch)));
+        let at = out.now() + self.config.transaction_remove_expired_transaction_cleanup_interval;
+        out.timer(at, Timer::Broker(BrokerTimer::ExpireTransactionalIds(epoch)));
     }
 
     /// A connection on which markers are sent is established.

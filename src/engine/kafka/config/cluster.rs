@@ -28,6 +28,7 @@ pub struct ClusterConfig {
     pub transaction_max_timeout: Span,
     pub transactional_id_expiration: Span,
     pub transaction_abort_timed_out_transaction_cleanup_interval: Span,
+    pub transaction_remove_expired_transaction_cleanup_interval: Span,
     pub transaction_partition_verification_enable: bool,
     pub transaction_state_log_min_isr: u32,
     /// min.insync.replicas of `__consumer_offsets`.
@@ -39,6 +40,7 @@ pub struct ClusterConfig {
     pub group_initial_rebalance_delay: Span,
     pub offsets_commit_timeout: Span,
     pub offsets_retention: Span,
+    pub offsets_retention_check_interval: Span,
     /// Default for topics that do not say.
     pub min_insync_replicas: u32,
     /// Default for topics that do not say, in bytes.
@@ -66,6 +68,7 @@ impl Default for ClusterConfig {
             transaction_max_timeout: Span::seconds(900),
             transactional_id_expiration: Span::seconds(604_800),
             transaction_abort_timed_out_transaction_cleanup_interval: Span::seconds(10),
+            transaction_remove_expired_transaction_cleanup_interval: Span::seconds(3600),
             transaction_partition_verification_enable: true,
             transaction_state_log_min_isr: 2,
             offsets_topic_min_isr: 1,
@@ -76,6 +79,7 @@ impl Default for ClusterConfig {
             group_initial_rebalance_delay: Span::seconds(3),
             offsets_commit_timeout: Span::seconds(5),
             offsets_retention: Span::seconds(10_080 * 60),
+            offsets_retention_check_interval: Span::seconds(600),
             min_insync_replicas: 1,
             message_max_bytes: 1_048_588,
         }
@@ -120,6 +124,11 @@ pub const KEYS: &[Key<ClusterConfig>] = &[
         transaction_abort_timed_out_transaction_cleanup_interval: millis
     ),
     key!(
+        "transaction.remove.expired.transaction.cleanup.interval.ms",
+        Domain::Int(1),
+        transaction_remove_expired_transaction_cleanup_interval: millis
+    ),
+    key!(
         "transaction.partition.verification.enable",
         Domain::Boolean,
         transaction_partition_verification_enable: bool
@@ -136,6 +145,7 @@ pub const KEYS: &[Key<ClusterConfig>] = &[
     key!("group.initial.rebalance.delay.ms", Domain::Int(0), group_initial_rebalance_delay: millis),
     key!("offsets.commit.timeout.ms", Domain::Int(1), offsets_commit_timeout: millis),
     key!("offsets.retention.minutes", Domain::Int(1), offsets_retention: minutes),
+    key!("offsets.retention.check.interval.ms", Domain::Long(1), offsets_retention_check_interval: millis),
     key!("min.insync.replicas", Domain::Int(1), min_insync_replicas: number),
     key!("message.max.bytes", Domain::Int(0), message_max_bytes: number),
 ];
@@ -153,7 +163,6 @@ const NOT_MODELLED: &[&str] = &[
     "log.message.timestamp.after.max.ms",
     "log.retention.hours",
     "log.cleaner.enable",
-    "transaction.remove.expired.transaction.cleanup.interval.ms",
     "transaction.state.log.num.partitions",
     "transaction.state.log.replication.factor",
     "transaction.two.phase.commit.enable",
