@@ -4,7 +4,7 @@ use super::kafka::event::{Event, SinkEffect};
 use super::kafka::out::Stage;
 use super::kafka::types::*;
 use super::program::ProgramState;
-use super::script::{ClientConfig, Sink};
+use super::script::{ClientConfig, Setup, Sink};
 use std::collections::VecDeque;
 
 /// A record that `poll()` handed out.
@@ -29,33 +29,53 @@ pub struct ApplicationState {
     pub in_hand: VecDeque<InHand>,
     /// It polls and processes in the background.
     pub looping: bool,
-    /// The next offset by partition, as the sink keeps it (sink `with-offset`); survives crashes, as a
-    /// database does.
-    pub stored_offsets: Vec<(PartitionId, Offset)>,
     /// Assigned partitions whose position was set from the stored offset.
     pub(crate) sought: PartitionSet,
     /// What it does by itself.
     pub(crate) program: ProgramState,
 }
 
-impl ApplicationState {
-    /// The next offset that the sink keeps for a partition.
-    pub fn stored_offset(&self, partition: PartitionId) -> Option<Offset> {
-        self.stored_offsets.iter().find(|(known, _)| *known == partition).map(|(_, offset)| *offset)
+/// Who keeps offsets of its own in the database: all members of a group, or one application without a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keeper {
+    Group(GroupId),
+    Application(ApplicationId),
+}
+
+/// The offsets that sinks keep (sink `with-offset`), in a database that survives every crash.
+#[derive(Clone, Debug, Default)]
+pub struct StoredOffsets(Vec<(Keeper, PartitionId, Offset)>);
+
+impl StoredOffsets {
+    /// The next offset to read, as the sink of this application or of its group keeps it.
+    pub fn next(&self, setup: &Setup, application: ApplicationId, partition: PartitionId) -> Option<Offset> {
+        let keeper = keeper(setup, application);
+        let found = self.0.iter().find(|(of, at, _)| (*of, *at) == (keeper, partition));
+        found.map(|(_, _, offset)| *offset)
     }
 
-    fn store_offset(&mut self, partition: PartitionId, offset: Offset) {
-        match self.stored_offsets.iter_mut().find(|(known, _)| *known == partition) {
-            Some((_, stored)) => *stored = offset,
-            None => self.stored_offsets.push((partition, offset)),
+    fn store(&mut self, setup: &Setup, application: ApplicationId, partition: PartitionId, offset: Offset) {
+        let keeper = keeper(setup, application);
+        match self.0.iter_mut().find(|(of, at, _)| (*of, *at) == (keeper, partition)) {
+            Some((_, _, stored)) => *stored = offset,
+            None => self.0.push((keeper, partition, offset)),
         }
     }
+}
+
+fn keeper(setup: &Setup, application: ApplicationId) -> Keeper {
+    match &setup.applications[usize::from(application.0)].client {
+        ClientConfig::Consumer { config, .. } => config.group_id.map(Keeper::Group),
+        ClientConfig::Producer(_) => None,
+    }
+    .unwrap_or(Keeper::Application(application))
 }
 
 /// Processes one record: the application's work, then its sink.
 pub(crate) fn process(
     stage: &mut Stage,
-    state: &mut ApplicationState,
+    state: &ApplicationState,
+    stored_offsets: &mut StoredOffsets,
     application: ApplicationId,
     item: InHand,
 ) {
@@ -76,10 +96,11 @@ pub(crate) fn process(
         // One database transaction: the row, and the offset on condition that it is the expected one
         // (kafka-semantics 3.11).
         Sink::WithOffset => {
-            if state.stored_offset(item.partition).is_some_and(|next| item.offset < next) {
+            let next = stored_offsets.next(&setup, application, item.partition);
+            if next.is_some_and(|next| item.offset < next) {
                 SinkEffect::Refused
             } else {
-                state.store_offset(item.partition, item.offset + 1);
+                stored_offsets.store(&setup, application, item.partition, item.offset + 1);
                 SinkEffect::Inserted
             }
         }

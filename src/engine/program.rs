@@ -170,9 +170,17 @@ impl World {
             return false;
         }
         state.idle >= IDLE_POLLS_MAX
-            || self.topic_of(consumer).is_some_and(|(topic, _)| {
-                self.partitions_of(topic).all(|partition| self.is_read_to_its_end(partition, consumer))
-            })
+            || self.partitions_read_by(consumer).all(|partition| self.is_read_to_its_end(partition, consumer))
+    }
+
+    /// The partitions that a consuming application, or its group, is to read.
+    fn partitions_read_by(&self, consumer: ApplicationId) -> impl Iterator<Item = PartitionId> {
+        let (topic, assigned) = match &self.stage.setup.applications[usize::from(consumer.0)].client {
+            ClientConfig::Consumer { topic, assigned, .. } => (Some(*topic), *assigned),
+            ClientConfig::Producer(_) => (None, None),
+        };
+        let partitions = topic.into_iter().flat_map(|topic| self.partitions_of(topic));
+        partitions.filter(move |partition| assigned.is_none_or(|assigned| assigned.contains(*partition)))
     }
 
     /// What a consuming application reads, and with which group.
@@ -226,29 +234,9 @@ impl World {
 
     fn program_poll(&mut self, application: ApplicationId, consumer: ApplicationId) {
         let client = self.client_of(consumer);
-        self.seek_to_stored_offset(consumer, client);
         self.state(application).phase = Phase::Polling;
         let call = self.poll(client, POLL_TIMEOUT);
         self.state(application).call = Some(call);
-    }
-
-    /// A sink that keeps the offset decides where reading goes on (kafka-semantics 3.11).
-    fn seek_to_stored_offset(&mut self, application: ApplicationId, client: ClientId) {
-        let ClientConfig::Consumer { sink: Sink::WithOffset, .. } =
-            self.stage.setup.applications[usize::from(application.0)].client
-        else {
-            return;
-        };
-        let Some(assignment) = self.consumer(client).map(|consumer| consumer.assignment()) else { return };
-        let state = &mut self.applications[usize::from(application.0)];
-        for partition in assignment.without(state.sought).iter() {
-            if let Some(offset) = state.stored_offset(partition)
-                && let ClientKind::Consumer(consumer) = &mut self.clients[usize::from(client.0)].kind
-            {
-                consumer.seek(partition, offset, &mut self.stage.out(Node::Client(client), None));
-            }
-        }
-        state.sought = assignment;
     }
 
     fn program_commit(&mut self, application: ApplicationId, phase: Phase, asynchronous: bool) {
@@ -378,6 +366,10 @@ impl World {
             self.state(application).raised.insert(exception.class);
         }
         match self.state(application).phase {
+            Phase::Polling if exception.is_some() => {
+                self.state(application).idle += 1;
+                self.program_later(application, PAUSE_AFTER_ERROR);
+            }
             Phase::Polling => self.after_poll(application, program, completion.client),
             Phase::CommittingBefore | Phase::CommittingAfterRecord | Phase::CommittingAfterBatch => {
                 match exception {

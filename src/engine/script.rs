@@ -51,6 +51,8 @@ pub struct Record {
     pub name: String,
     /// Its key, where it has one.
     pub key: Option<String>,
+    /// No deserializer can read it.
+    pub poison: bool,
 }
 
 /// A declared application: a producer or a consumer, with its program if it runs one.
@@ -75,6 +77,8 @@ pub enum ClientConfig {
         config: ConsumerConfig,
         /// What it reads.
         topic: TopicId,
+        /// The partitions that it takes with `assign()`; none: it subscribes to the topic.
+        assigned: Option<PartitionSet>,
         /// Where it writes.
         sink: Sink,
     },

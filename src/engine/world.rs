@@ -3,7 +3,7 @@
 //! [`World::run_to_choice`] advances to the next point at which the environment may decide;
 //! [`World::resolve`] decides. Option 0 is always the benign one. Nothing else is non-deterministic.
 
-use super::application::ApplicationState;
+use super::application::{ApplicationState, StoredOffsets};
 use super::kafka::broker::Broker;
 use super::kafka::consumer::Consumer;
 use super::kafka::controller::Controller;
@@ -145,6 +145,8 @@ pub struct World {
     pub clients: Vec<Client>,
     /// By `ApplicationId`.
     pub applications: Vec<ApplicationState>,
+    /// The offsets that sinks keep.
+    pub stored_offsets: StoredOffsets,
     /// Plays the script.
     pub(crate) player: Player,
     /// What frozen processes will find when they are thawed.
@@ -163,6 +165,7 @@ impl World {
             brokers: Vec::new(),
             clients: Vec::new(),
             applications: Vec::new(),
+            stored_offsets: StoredOffsets::default(),
             player: Player::default(),
             deferred: Vec::new(),
             events: 0,
@@ -178,12 +181,23 @@ impl World {
         change(Arc::make_mut(&mut self.stage.setup));
         self.stage.renew();
         // All fields by name, so that none is forgotten.
-        let World { stage, controller, brokers, clients, applications, player, deferred, events, failure } =
-            self;
+        let World {
+            stage,
+            controller,
+            brokers,
+            clients,
+            applications,
+            stored_offsets,
+            player,
+            deferred,
+            events,
+            failure,
+        } = self;
         *controller = Controller::new(&stage.setup);
         brokers.clear();
         clients.clear();
         applications.clear();
+        *stored_offsets = StoredOffsets::default();
         *player = Player::default();
         deferred.clear();
         *events = 0;
@@ -423,7 +437,10 @@ impl World {
                 let mut out = self.stage.out(node, cause);
                 match &mut client.kind {
                     ClientKind::Producer(producer) => producer.on_event(event, &mut out),
-                    ClientKind::Consumer(consumer) => consumer.on_event(event, &mut out),
+                    ClientKind::Consumer(consumer) => {
+                        consumer.on_event(event, &mut out);
+                        self.seek_to_stored_offsets(id);
+                    }
                 }
             }
             Node::Script => {}

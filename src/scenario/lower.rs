@@ -8,7 +8,9 @@ use crate::engine::kafka::config::{
     Built, ClusterConfig, ConfigProblem, ConsumerConfig, Names, ProducerConfig, TopicConfig,
 };
 use crate::engine::kafka::network;
-use crate::engine::kafka::types::{ApplicationId, PARTITIONS_MAX, PartitionId, RecordId, TopicId};
+use crate::engine::kafka::types::{
+    ApplicationId, PARTITIONS_MAX, PartitionId, PartitionSet, RecordId, TopicId,
+};
 use crate::engine::script;
 
 mod checks;
@@ -50,7 +52,7 @@ impl Scenario {
         let topics = lower.topics(&cluster);
         let programs = lower.number_records();
         let records = lower.records(&programs);
-        let applications = lower.applications(&programs, &records);
+        let applications = lower.applications(&programs, &records, &topics);
         let script = lower.script(&topics, &records);
         let Lower { problems, notes, names, .. } = lower;
         if !problems.is_empty() {
@@ -219,6 +221,21 @@ impl Lower<'_> {
         TopicId((INTERNAL_TOPICS + place) as u8)
     }
 
+    /// The partitions of `assign=`.
+    fn assigned(
+        &mut self,
+        application: &ApplicationDeclaration,
+        topic: &script::Topic,
+        numbers: &[u8],
+    ) -> PartitionSet {
+        let count = topic.config.partitions;
+        if let Some(beyond) = numbers.iter().find(|number| **number >= count) {
+            let message = format!("{} has {count} partitions, counted from 0", topic.name);
+            self.problem(application.line, &beyond.to_string(), message);
+        }
+        numbers.iter().map(|number| PartitionId(topic.first_partition.0 + number.min(&(count - 1)))).collect()
+    }
+
     fn application(&mut self, name: &str, line: Line) -> ApplicationId {
         match self.scenario.applications.iter().position(|known| known.name == name) {
             Some(place) => ApplicationId(place as u8),
@@ -246,14 +263,14 @@ impl Lower<'_> {
     fn records(&mut self, programs: &ProgramRecords) -> RecordTable {
         let mut records = RecordTable { table: Vec::new(), by_name: BTreeMap::new(), first_output: 0 };
         let mut has_room = true;
-        let mut add = |records: &mut RecordTable, name: String, key: Option<String>| {
-            if let Some(known) = records.by_name.get(&name) {
-                return records.table[known.0 as usize].key == key;
+        let mut add = |records: &mut RecordTable, record: script::Record| {
+            if let Some(known) = records.by_name.get(&record.name) {
+                return records.table[known.0 as usize] == record;
             }
             has_room &= records.table.len() < limits::RECORDS as usize;
             if has_room {
-                records.by_name.insert(name.clone(), RecordId(records.table.len() as u32));
-                records.table.push(script::Record { name, key });
+                records.by_name.insert(record.name.clone(), RecordId(records.table.len() as u32));
+                records.table.push(record);
             }
             true
         };
@@ -264,7 +281,7 @@ impl Lower<'_> {
             };
             for n in *first..first.saturating_add((*count).min(limits::RECORDS)) {
                 let key = (*keys > 0).then(|| format!("k{}", n % keys));
-                add(&mut records, format!("r{n}"), key);
+                add(&mut records, script::Record { name: format!("r{n}"), key, poison: false });
             }
         }
         let transforms = self
@@ -274,7 +291,9 @@ impl Lower<'_> {
             .any(|known| matches!(known.program, Some(Program::Transform { .. })));
         let sends = || {
             self.scenario.steps.iter().filter_map(|line| match &line.step {
-                Step::Client(_, ClientAction::Send { records, key, .. }) => Some((line.line, records, key)),
+                Step::Client(_, ClientAction::Send { records, key, poison, .. }) => {
+                    Some((line.line, records, key, *poison))
+                }
                 _ => None,
             })
         };
@@ -282,32 +301,30 @@ impl Lower<'_> {
         if transforms {
             // An output that a step sends by name is the same record as the program's.
             let programs = records.table.iter().map(|record| record.name.clone());
-            for name in programs.chain(sends().flat_map(|(_, records, _)| records.names())) {
+            for name in programs.chain(sends().flat_map(|(_, records, ..)| records.names())) {
                 outputs.insert(output_name(&name), ());
             }
         }
-        let mut other_keys = Vec::new();
-        for (line, sent, key) in sends() {
+        let mut others = Vec::new();
+        for (line, sent, key, poison) in sends() {
             for name in sent.names().filter(|name| !outputs.contains_key(name)) {
-                if !add(&mut records, name.clone(), key.clone()) {
-                    other_keys.push((line, name));
+                if !add(&mut records, script::Record { name: name.clone(), key: key.clone(), poison }) {
+                    others.push((line, name));
                 }
             }
         }
         if transforms {
             records.first_output = records.table.len() as u32;
             for n in 0..records.table.len() {
-                let script::Record { name, key } = &records.table[n];
+                let script::Record { name, key, .. } = &records.table[n];
                 let (name, key) = (output_name(name), key.clone());
-                add(&mut records, name, key);
+                add(&mut records, script::Record { name, key, poison: false });
             }
         }
-        for (line, name) in other_keys {
-            self.problem(
-                line,
-                &name,
-                format!("{name} was given another key before, or none; a record has one"),
-            );
+        for (line, name) in others {
+            let message =
+                format!("{name} was given another key before, or none, or was no poison; a record is one");
+            self.problem(line, &name, message);
         }
         if !has_room {
             self.problem(Line(0), "", format!("there are more than {} different records", limits::RECORDS));
@@ -315,7 +332,12 @@ impl Lower<'_> {
         records
     }
 
-    fn applications(&mut self, programs: &ProgramRecords, records: &RecordTable) -> Vec<script::Application> {
+    fn applications(
+        &mut self,
+        programs: &ProgramRecords,
+        records: &RecordTable,
+        topics: &[script::Topic],
+    ) -> Vec<script::Application> {
         let scenario = self.scenario;
         let mut applications = Vec::new();
         for (place, application) in scenario.applications.iter().enumerate() {
@@ -325,12 +347,19 @@ impl Lower<'_> {
                     let built = ProducerConfig::from_settings(&settings, &mut self.names);
                     script::ClientConfig::Producer(self.built(&application.name, application.line, built))
                 }
-                Client::Consumer { topic, sink } => {
+                Client::Consumer { topic, assigned, sink } => {
                     let settings = scenario.profile.consumer(&application.settings);
-                    let built = ConsumerConfig::from_settings(&settings, &mut self.names);
+                    let mut built = ConsumerConfig::from_settings(&settings, &mut self.names);
+                    if built.problems.is_empty() && assigned.is_none() {
+                        built.problems.extend(built.config.check_subscribe());
+                    }
                     let config = self.built(&application.name, application.line, built);
                     let topic = self.topic(topic.as_deref(), application.line);
-                    script::ClientConfig::Consumer { config, topic, sink: *sink }
+                    let assigned = match (assigned, topics.get(usize::from(topic.0))) {
+                        (Some(numbers), Some(topic)) => Some(self.assigned(application, topic, numbers)),
+                        _ => None,
+                    };
+                    script::ClientConfig::Consumer { config, topic, assigned, sink: *sink }
                 }
             };
             let first = RecordId(programs.get(&place).copied().unwrap_or(0));
@@ -495,7 +524,7 @@ impl Lower<'_> {
         let is_producer =
             self.scenario.application(name).is_none_or(|known| known.client == Client::Producer);
         match action {
-            ClientAction::Send { records: sent, topic, partition, size, key } => {
+            ClientAction::Send { records: sent, topic, partition, size, key, poison: _ } => {
                 let topic = self.topic(topic.as_deref(), line);
                 let Some(known) = topics.get(usize::from(topic.0)) else { return Lowered::Flush };
                 let number = partition.unwrap_or(0);

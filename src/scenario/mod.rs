@@ -164,6 +164,8 @@ pub enum Client {
     Consumer {
         /// What it subscribes to; none: the default topic.
         topic: Option<String>,
+        /// The partitions that it takes with `assign()` in place of subscribing, counted from 0.
+        assigned: Option<Vec<u8>>,
         /// Where it writes.
         sink: Sink,
     },
@@ -376,13 +378,30 @@ impl Records {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "engine::script::ClientAction says it")]
 pub enum ClientAction {
-    Send { records: Records, topic: Option<String>, partition: Option<u8>, size: u32, key: Option<String> },
+    Send {
+        /// Which.
+        records: Records,
+        /// None: the default topic.
+        topic: Option<String>,
+        /// Counted from 0; none: where the key goes.
+        partition: Option<u8>,
+        /// Bytes each.
+        size: u32,
+        /// None: no key.
+        key: Option<String>,
+        /// No deserializer can read them.
+        poison: bool,
+    },
     Init,
     Begin,
     CommitTransaction,
     AbortTransaction,
     Flush,
-    SendOffsets { consumer: String, offset: Offset, group_id_only: bool },
+    SendOffsets {
+        consumer: String,
+        offset: Offset,
+        group_id_only: bool,
+    },
     Poll(u32),
     PollOnce,
     Process(Option<u32>),

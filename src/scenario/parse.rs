@@ -273,7 +273,7 @@ impl Parse {
     }
 
     fn declare_consumer(&mut self, words: Words<'_>) -> Parsed<()> {
-        self.declare_application(words, Client::Consumer { topic: None, sink: Sink::None })
+        self.declare_application(words, Client::Consumer { topic: None, assigned: None, sink: Sink::None })
     }
 
     fn declare_application(&mut self, mut words: Words<'_>, mut client: Client) -> Parsed<()> {
@@ -288,6 +288,9 @@ impl Parse {
             match (&mut client, key) {
                 (Client::Consumer { topic: topic @ None, .. }, "topic") => {
                     *topic = Some(words.name_in(word, value, "a topic")?.to_owned());
+                }
+                (Client::Consumer { assigned: assigned @ None, .. }, "assign") => {
+                    *assigned = Some(partitions(&words, word, value)?);
                 }
                 (Client::Consumer { sink, .. }, "sink") if !has_sink => {
                     *sink = words.choose(word, value, SINKS)?;
@@ -454,4 +457,18 @@ fn set_once(
     }
     settings.set_at(key, value, Line(words.line));
     Ok(())
+}
+
+/// `0,2`: partitions in ascending order.
+fn partitions(words: &Words<'_>, word: Word<'_>, value: &str) -> Parsed<Vec<u8>> {
+    let mut partitions = Vec::new();
+    for number in value.split(',') {
+        let greatest = PARTITIONS_MAX as u64 - 3;
+        let partition = words.number_in(word, number, "partitions such as 0 or 0,2", 0, greatest)? as u8;
+        if partitions.last().is_some_and(|last| *last >= partition) {
+            return Err(words.problem(word, "expected partitions in ascending order, each once"));
+        }
+        partitions.push(partition);
+    }
+    Ok(partitions)
 }

@@ -116,10 +116,14 @@ impl Display for ApplicationDeclaration {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.client {
             Client::Producer => write!(f, "producer {}{}", self.name, Pairs(&self.settings)),
-            Client::Consumer { topic, sink } => {
+            Client::Consumer { topic, assigned, sink } => {
                 write!(f, "consumer {}{}", self.name, Pairs(&self.settings))?;
                 if let Some(topic) = topic {
                     write!(f, " topic={topic}")?;
+                }
+                if let Some(partitions) = assigned {
+                    let numbers: Vec<String> = partitions.iter().map(u8::to_string).collect();
+                    write!(f, " assign={}", numbers.join(","))?;
                 }
                 match sink {
                     Sink::None => Ok(()),
@@ -279,7 +283,7 @@ impl Display for Records {
 impl Display for ClientAction {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            ClientAction::Send { records, topic, partition, size, key } => {
+            ClientAction::Send { records, topic, partition, size, key, poison } => {
                 write!(f, "send {records}")?;
                 if let Some(topic) = topic {
                     write!(f, " to {topic}")?;
@@ -290,7 +294,10 @@ impl Display for ClientAction {
                 if let Some(key) = key {
                     write!(f, " key={key}")?;
                 }
-                partition.map_or(Ok(()), |partition| write!(f, " partition={partition}"))
+                if let Some(partition) = partition {
+                    write!(f, " partition={partition}")?;
+                }
+                f.write_str(if *poison { " poison" } else { "" })
             }
             ClientAction::Init => f.write_str("init"),
             ClientAction::Begin => f.write_str("begin"),

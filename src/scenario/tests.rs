@@ -74,6 +74,11 @@ fn a_problem_names_its_place_what_was_found_and_what_was_expected() {
         ("producer R acks=5", "line 8, column 12: `acks=5`: R: Invalid value 5 for configuration acks"),
         ("consumer R sink=heap", "expected `none`, `insert`, `upsert`, `with-offset` or `call`"),
         ("consumer R", "you must provide a valid group.id"),
+        ("consumer R assign=x", "`assign=x`: expected partitions such as 0 or 0,2"),
+        ("consumer R assign=1,0", "expected partitions in ascending order, each once"),
+        ("consumer R assign=0,9", "partitions, counted from 0"),
+        ("P send r0 poison poison", "`poison`, once each"),
+        ("P send r0\nP send r0 poison", "r0 was given another key before, or none, or was no poison"),
         (
             "consumer R group.id=g topic=nowhere",
             "line 8, column 23: `topic=nowhere`: expected a declared topic",
@@ -302,10 +307,12 @@ fn every_word_of_the_notation_prints_back() {
         producer Q enable.idempotence=false\n\
         consumer C group.id=g topic=t sink=with-offset\n\
         consumer D group.id=h enable.auto.commit=true topic=out sink=call\n\
+        consumer E topic=t assign=0,2\n\
         program P transform C to out processing=2ms\n\
         program Q produce 100 every 10ms to t size=100 keys=3 resend\n\
         program D consume commit=automatic processing=0.5ms\n\
         Q send s0..s4 to out size=5000 key=a partition=0 &\n\
+        Q send s5 poison\n\
         P init\n\
         P begin\n\
         P offsets C 4 group-id-only\n\

@@ -24,7 +24,7 @@ use crate::engine::sim::time::{Span, Time};
 pub enum Subscription {
     /// `subscribe()`: the group shares out these partitions (all of its topics).
     Group(PartitionSet),
-    /// `assign()`: these, in no group.
+    /// `assign()`: these, as no member of a group; with a `group.id` offsets are committed to it.
     Assigned(PartitionSet),
 }
 
@@ -54,6 +54,8 @@ enum CloseStage {
 #[derive(Clone, Debug)]
 pub struct Consumer {
     brokers: usize,
+    /// It subscribes, so that it is to be a member of its group.
+    is_member: bool,
     default_api_timeout: Span,
     client: NetworkClient<Asked>,
     subscription: SubscriptionState,
@@ -86,24 +88,23 @@ impl Consumer {
         };
         let brokers = usize::from(setup.brokers);
         let partitions: usize = setup.topics.iter().map(|topic| usize::from(topic.config.partitions)).sum();
-        let assigned_by_hand = match subscription {
-            Subscription::Group(_) => PartitionSet::EMPTY,
-            Subscription::Assigned(partitions) => partitions,
+        let (subscribed, assigned_by_hand, is_member) = match subscription {
+            Subscription::Group(partitions) => (partitions, PartitionSet::EMPTY, true),
+            Subscription::Assigned(partitions) => (partitions, partitions, false),
         };
-        let coordinator = match (subscription, config.group_id) {
-            (Subscription::Group(partitions), Some(group)) => {
-                Some(ConsumerCoordinator::new(group, application, partitions, config, network, setup))
-            }
-            _ => None,
-        };
+        let reads = (subscribed, is_member);
+        let coordinator = config
+            .group_id
+            .map(|group| ConsumerCoordinator::new(group, application, reads, config, network, setup));
         let mut positions = SubscriptionState::new(config.auto_offset_reset);
         positions.assign(assigned_by_hand);
         Consumer {
             brokers,
+            is_member,
             default_api_timeout: config.default_api_timeout,
             client: NetworkClient::new(network, Purpose::Client, brokers, partitions),
             subscription: positions,
-            fetcher: Fetcher::new(config),
+            fetcher: Fetcher::new(config, application.is_some()),
             coordinator,
             blocking: None,
             polled: Vec::new(),
@@ -114,7 +115,13 @@ impl Consumer {
     }
 
     /// The process has started: nothing happens before the first `poll()`.
-    pub fn start(&mut self, _out: &mut Out) {}
+    pub fn start(&mut self, out: &mut Out) {
+        if let Some(coordinator) = &mut self.coordinator
+            && !self.is_member
+        {
+            coordinator.commits.restart_auto_commit(out.now());
+        }
+    }
 
     /// `poll()`: ends with [`Call::Poll`]; what it returned is then in [`Consumer::take_polled`].
     pub fn poll(&mut self, call_id: CallId, timeout: Span, out: &mut Out) {
@@ -135,7 +142,7 @@ impl Consumer {
         let offsets = self.offsets_to_commit(offset, out);
         if offsets.is_empty() || self.coordinator.is_none() {
             let exception = (!offsets.is_empty() && self.coordinator.is_none())
-                .then_some(Exception::new(ExceptionClass::IllegalStateException));
+                .then_some(Exception::new(ExceptionClass::InvalidGroupIdException));
             return out.complete(call_id, call, exception);
         }
         let ends = out.now() + self.default_api_timeout;
@@ -150,7 +157,7 @@ impl Consumer {
         out.emit_as_cause(Event::CallBegan { call: Call::CommitOffsets { asynchronous: true } });
         let offsets = self.offsets_to_commit(None, out);
         let Some(coordinator) = &mut self.coordinator else {
-            let exception = Exception::new(ExceptionClass::IllegalStateException);
+            let exception = Exception::new(ExceptionClass::InvalidGroupIdException);
             return out.complete(call_id, Call::CommitOffsets { asynchronous: true }, Some(exception));
         };
         coordinator.find_coordinator(&mut self.client, out);
@@ -317,12 +324,19 @@ impl Consumer {
                 return self.end_poll(call_id, Some(exception), out);
             }
             coordinator.on_poll(out);
-            again = again.min(coordinator.find_coordinator(&mut self.client, out));
-            if coordinator.is_rejoin_needed() {
+            // With assign() the coordinator is looked for only when offsets are to be read or committed.
+            if self.is_member
+                || !self.subscription.initializing().is_empty()
+                || coordinator.commits.is_auto_commit_on()
+            {
+                again = again.min(coordinator.find_coordinator(&mut self.client, out));
+            }
+            if self.is_member && coordinator.is_rejoin_needed() {
                 again = again.min(coordinator.join_if_needed(&mut self.subscription, out));
                 self.fetcher.retain(self.subscription.assignment());
             }
-            if !coordinator.is_rejoin_needed() && coordinator.coordinator.is_some() {
+            let is_joined = !self.is_member || !coordinator.is_rejoin_needed();
+            if is_joined && coordinator.coordinator.is_some() {
                 coordinator.maybe_auto_commit(&self.subscription, out);
                 again = again.min(coordinator.commits.next_auto_commit());
             }
@@ -473,8 +487,10 @@ impl Consumer {
                         again = again.min(coordinator.find_coordinator(&mut self.client, out));
                         break;
                     }
-                    coordinator.on_leave_prepare(&mut self.subscription, out);
-                    coordinator.leave(out);
+                    if self.is_member {
+                        coordinator.on_leave_prepare(&mut self.subscription, out);
+                        coordinator.leave(out);
+                    }
                     stage = CloseStage::AwaitPending;
                 }
                 CloseStage::AwaitPending => {

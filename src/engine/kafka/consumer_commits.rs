@@ -133,7 +133,7 @@ impl ConsumerCoordinator {
         asked: impl FnOnce(i32) -> CoordinatorAsked,
         out: &mut Out,
     ) -> Result<(), CommitError> {
-        if self.state != MemberState::Stable {
+        if self.is_member && self.state != MemberState::Stable {
             // It is not in the group: only poll() can help.
             return Err(CommitError::fatal(if self.is_rebalancing() {
                 ExceptionClass::RebalanceInProgressException
@@ -417,7 +417,7 @@ mod tests {
             let setup = testing::setup(ClusterConfig::default());
             let subscription = [PartitionId(2)].into_iter().collect();
             let mut coordinator =
-                ConsumerCoordinator::new(GroupId(0), None, subscription, &config, network, &setup);
+                ConsumerCoordinator::new(GroupId(0), None, (subscription, true), &config, network, &setup);
             coordinator.generation = generation;
             coordinator.member = Some(MemberId(5));
             coordinator.state =

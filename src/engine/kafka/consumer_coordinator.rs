@@ -57,6 +57,8 @@ struct Unsent {
 #[derive(Clone, Debug)]
 pub struct ConsumerCoordinator {
     pub(super) group: GroupId,
+    /// It is to be a member; else (`assign()`) it only keeps offsets here.
+    pub(super) is_member: bool,
     instance: Option<InstanceId>,
     application: Option<ApplicationId>,
     subscription: PartitionSet,
@@ -103,7 +105,7 @@ impl ConsumerCoordinator {
     pub(super) fn new(
         group: GroupId,
         application: Option<ApplicationId>,
-        subscription: PartitionSet,
+        (subscription, is_member): (PartitionSet, bool),
         config: &ConsumerConfig,
         network: NetworkConfig,
         setup: &Setup,
@@ -118,7 +120,8 @@ impl ConsumerCoordinator {
             .collect();
         ConsumerCoordinator {
             group,
-            instance: config.group_instance_id,
+            is_member,
+            instance: config.group_instance_id.filter(|_| is_member),
             application,
             subscription,
             cooperative: config.cooperative,
@@ -406,7 +409,8 @@ impl ConsumerCoordinator {
                 }
                 let Some(member) = member else { return };
                 let assignments = out.arenas().assignments.list(self.members.iter().copied());
-                let request = Request::SyncGroup { group: self.group, generation, member, assignments };
+                let (group, instance) = (self.group, self.instance);
+                let request = Request::SyncGroup { group, generation, member, instance, assignments };
                 self.join_in_flight = true;
                 self.ask(request, CoordinatorAsked::Sync, out);
             }
@@ -509,8 +513,8 @@ impl ConsumerCoordinator {
         }
         if self.next_heartbeat <= now {
             self.next_heartbeat = now + self.heartbeat_interval;
-            let (group, generation) = (self.group, self.generation);
-            let request = Request::Heartbeat { group, generation, member };
+            let (group, generation, instance) = (self.group, self.generation, self.instance);
+            let request = Request::Heartbeat { group, generation, member, instance };
             self.ask(request, CoordinatorAsked::Heartbeat(generation, Some(member)), out);
         }
         self.next_heartbeat.min(self.session_ends).min(self.poll_ends).max(now + Span::millis(1))

@@ -157,7 +157,8 @@ exception_classes! {
     NewLeaderElectedException, FencedMemberEpochException, StaleMemberEpochException,
     TransactionAbortableException,
     // Raised by the client itself.
-    TransactionAbortedException, IllegalStateException, ConcurrentModificationException, CommitFailedException, RetriableCommitFailedException,
+    TransactionAbortedException, IllegalStateException, ConcurrentModificationException,
+    InvalidGroupIdException, CommitFailedException, RetriableCommitFailedException,
     NoOffsetForPartitionException, LogTruncationException, DisconnectException, BufferExhaustedException,
     RecordDeserializationException, ConfigException, InterruptException, RecordBatchTooLargeException,
 }

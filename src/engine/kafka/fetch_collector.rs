@@ -25,6 +25,8 @@ struct CompletedFetch {
 pub struct FetchCollector {
     isolation_level: IsolationLevel,
     max_poll_records: usize,
+    /// Records are turned into what the application works with; a reader takes them as they are.
+    deserializes: bool,
     completed: VecDeque<CompletedFetch>,
     current: Option<CompletedFetch>,
     /// The aborted transactions of the current fetch, by first offset; those before `aborted_next` have
@@ -43,12 +45,21 @@ pub struct Collected {
     pub needs_metadata: bool,
 }
 
+/// How far handing out of one fetch came.
+#[derive(Clone, Copy, Debug)]
+struct HandedOut {
+    progress: bool,
+    /// The record at the position can't be read: the position stays there.
+    stopped_by_poison: bool,
+}
+
 impl FetchCollector {
     /// Nothing is buffered.
-    pub fn new(isolation_level: IsolationLevel, max_poll_records: u32) -> FetchCollector {
+    pub fn new(isolation_level: IsolationLevel, max_poll_records: u32, deserializes: bool) -> FetchCollector {
         FetchCollector {
             isolation_level,
             max_poll_records: max_poll_records as usize,
+            deserializes,
             completed: VecDeque::new(),
             current: None,
             aborted: Vec::new(),
@@ -76,7 +87,8 @@ impl FetchCollector {
     /// Hands out at most `max.poll.records` records and moves the positions past them (`collectFetch`).
     ///
     /// # Errors
-    /// OffsetOutOfRangeException, where there is no reset policy and nothing was handed out before it.
+    /// OffsetOutOfRangeException, where there is no reset policy, and RecordDeserializationException; if something
+    /// was handed out before it, the next call returns it.
     pub fn collect(
         &mut self,
         subscription: &mut SubscriptionState,
@@ -99,7 +111,14 @@ impl FetchCollector {
                 continue;
             }
             let room = self.max_poll_records - (polled.len() - start);
-            collected.progress |= self.hand_out(subscription, room, polled, out);
+            let handed_out = self.hand_out(subscription, room, polled, out);
+            collected.progress |= handed_out.progress;
+            if handed_out.stopped_by_poison {
+                if polled.len() > start {
+                    break;
+                }
+                return Err(Exception::new(ExceptionClass::RecordDeserializationException));
+            }
         }
         Ok(collected)
     }
@@ -139,25 +158,26 @@ impl FetchCollector {
         Ok(())
     }
 
-    /// Hands out of the current fetch; forgets it when it is used up or out of date. Returns whether
-    /// anything moved.
+    /// Hands out of the current fetch; forgets it when it is used up or out of date
+    /// (`CompletedFetch.fetchRecords`).
     fn hand_out(
         &mut self,
         subscription: &mut SubscriptionState,
         room: usize,
         polled: &mut Vec<(RecordId, PartitionId, Offset)>,
         out: &mut Out,
-    ) -> bool {
-        let Some(mut fetch) = self.current.take() else { return false };
+    ) -> HandedOut {
+        let mut handed_out = HandedOut { progress: false, stopped_by_poison: false };
+        let Some(mut fetch) = self.current.take() else { return handed_out };
         let partition = fetch.fetched.partition;
-        let Some(state) = subscription.get_mut(partition) else { return false };
+        let Some(state) = subscription.get_mut(partition) else { return handed_out };
         if state.state != FetchState::Fetching || state.position.offset != fetch.next_offset {
-            return false;
+            return handed_out;
         }
         let before = fetch.next_offset;
         let mut delivered_up_to = before;
         let mut left = room;
-        while fetch.batch < fetch.fetched.batches.len() && left > 0 {
+        while fetch.batch < fetch.fetched.batches.len() && left > 0 && !handed_out.stopped_by_poison {
             let batch = out.stage.arenas.batches[fetch.fetched.batches][fetch.batch];
             if batch.last_offset() < fetch.next_offset {
                 fetch.batch += 1;
@@ -171,10 +191,15 @@ impl FetchCollector {
                 continue;
             }
             let from = (fetch.next_offset - batch.base_offset) as usize;
-            let count = (batch.records.len() - from).min(left);
+            let mut count = (batch.records.len() - from).min(left);
             for index in from..from + count {
                 let offset = batch.base_offset + index as i64;
                 if let Payload::Record(record) = out.stage.arenas.payloads[batch.records][index] {
+                    if self.deserializes && out.stage.setup.records[record.0 as usize].poison {
+                        handed_out.stopped_by_poison = true;
+                        count = index - from;
+                        break;
+                    }
                     if offset > delivered_up_to {
                         let why = PositionChange::Skipped;
                         out.emit(Event::PositionMoved { partition, offset, why });
@@ -198,7 +223,8 @@ impl FetchCollector {
         if fetch.batch < fetch.fetched.batches.len() {
             self.current = Some(fetch);
         }
-        fetch.next_offset > before
+        handed_out.progress = fetch.next_offset > before;
+        handed_out
     }
 
     /// Whether a read_committed reader skips the batch (`CompletedFetch.nextFetchedRecord`).
@@ -257,7 +283,7 @@ mod tests {
             let leader = KnownLeader { leader: Some(BrokerId(1)), leader_epoch: 0 };
             let mut out = stage.out(ME, None);
             subscription.seek(PARTITION, (0, -1), leader, PositionChange::Committed, &mut out);
-            let collector = FetchCollector::new(isolation_level, max_poll_records);
+            let collector = FetchCollector::new(isolation_level, max_poll_records, true);
             Lab { stage, subscription, collector, batches: Vec::new(), records: 0 }
         }
 

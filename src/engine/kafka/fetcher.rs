@@ -39,13 +39,13 @@ pub struct Fetcher {
 }
 
 impl Fetcher {
-    /// Nothing is fetched.
-    pub fn new(config: &ConsumerConfig) -> Fetcher {
+    /// Nothing is fetched. `deserializes`: the records are for an application, not for a reader.
+    pub fn new(config: &ConsumerConfig, deserializes: bool) -> Fetcher {
         Fetcher {
             isolation_level: config.isolation_level,
             max_wait: config.fetch_max_wait,
             retry_backoff: config.retry_backoff,
-            collector: FetchCollector::new(config.isolation_level, config.max_poll_records),
+            collector: FetchCollector::new(config.isolation_level, config.max_poll_records, deserializes),
             in_flight: BrokerSet::EMPTY,
             fetch_partitions: Vec::new(),
             truncated: false,

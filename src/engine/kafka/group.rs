@@ -333,14 +333,14 @@ impl Group {
         &mut self,
         request_id: RequestId,
         generation: i32,
-        id: MemberId,
+        (id, instance): (MemberId, Option<InstanceId>),
         assignments: List<MemberAssignment>,
         out: &mut Out,
     ) {
         let answer = |out: &mut Out, error, partitions| {
             out.respond(request_id, Response::SyncGroup { error, partitions });
         };
-        let index = match self.validate_member(id, None) {
+        let index = match self.validate_member(id, instance) {
             Ok(index) => index,
             Err(error) => return answer(out, error, PartitionSet::EMPTY),
         };
@@ -398,8 +398,14 @@ impl Group {
     }
 
     /// Heartbeat (`classicGroupHeartbeat`).
-    pub fn heartbeat(&mut self, generation: i32, id: MemberId, out: &mut Out) -> ErrorCode {
-        let index = match self.validate_member(id, None) {
+    pub fn heartbeat(
+        &mut self,
+        generation: i32,
+        id: MemberId,
+        instance: Option<InstanceId>,
+        out: &mut Out,
+    ) -> ErrorCode {
+        let index = match self.validate_member(id, instance) {
             Ok(index) => index,
             Err(error) => return error,
         };

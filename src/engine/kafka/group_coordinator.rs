@@ -25,9 +25,6 @@ use crate::engine::sim::time::Span;
 /// How long a coordinator reads its internal topic before it serves.
 pub const COORDINATOR_LOAD_TIME: Span = Span::millis(5);
 
-/// `offsets.retention.check.interval.ms`
-const OFFSETS_RETENTION_CHECK_INTERVAL: Span = Span::seconds(600);
-
 /// What the group coordinator does when the high watermark passes a record of its log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GroupWaiter {
@@ -60,6 +57,7 @@ pub struct GroupCoordinator {
     group_config: GroupConfig,
     offsets_commit_timeout: Span,
     offsets_retention: Span,
+    offsets_retention_check_interval: Span,
     serving: Serving,
     groups: Vec<Group>,
     offsets: Offsets,
@@ -81,6 +79,7 @@ impl GroupCoordinator {
             },
             offsets_commit_timeout: cluster.offsets_commit_timeout,
             offsets_retention: cluster.offsets_retention,
+            offsets_retention_check_interval: cluster.offsets_retention_check_interval,
             serving: Serving::No,
             groups: Vec::new(),
             offsets: Offsets::default(),
@@ -209,7 +208,7 @@ impl GroupCoordinator {
     }
 
     fn expire_later(&self, epoch: LeaderEpoch, out: &mut Out) {
-        let at = out.now() + OFFSETS_RETENTION_CHECK_INTERVAL;
+        let at = out.now() + self.offsets_retention_check_interval;
         out.timer(at, Timer::Broker(BrokerTimer::ExpireOffsets(epoch)));
     }
 
@@ -298,13 +297,13 @@ impl GroupCoordinator {
                 let index = self.group_index(group);
                 self.groups[index].join(request_id, joining, fresh_id, out);
             }
-            Request::SyncGroup { group, generation, member, assignments } => {
+            Request::SyncGroup { group, generation, member, instance, assignments } => {
                 let index = self.group_index(group);
-                self.groups[index].sync(request_id, generation, member, assignments, out);
+                self.groups[index].sync(request_id, generation, (member, instance), assignments, out);
             }
-            Request::Heartbeat { group, generation, member } => {
+            Request::Heartbeat { group, generation, member, instance } => {
                 let index = self.group_index(group);
-                let error = self.groups[index].heartbeat(generation, member, out);
+                let error = self.groups[index].heartbeat(generation, member, instance, out);
                 out.respond(request_id, Response::Heartbeat { error });
             }
             Request::LeaveGroup { group, member } => {

@@ -114,7 +114,7 @@ impl Lab {
                 }
             }));
         let mut out = self.stage.out(BROKER, None);
-        self.group.sync(request_id, generation, member, assignments, &mut out);
+        self.group.sync(request_id, generation, (member, None), assignments, &mut out);
         request_id
     }
 
@@ -127,7 +127,7 @@ impl Lab {
     }
 
     fn heartbeat(&mut self, generation: i32, member: MemberId) -> ErrorCode {
-        self.group.heartbeat(generation, member, &mut self.stage.out(BROKER, None))
+        self.group.heartbeat(generation, member, None, &mut self.stage.out(BROKER, None))
     }
 
     /// A stable group of one member in generation 1.
@@ -248,6 +248,8 @@ fn a_static_member_comes_back_without_a_rebalance() {
     let old_self = GroupMetadata { group: GROUP, generation: 1, member: Some(old), instance };
     let mut out = lab.stage.out(BROKER, None);
     assert_eq!(lab.group.validate_offset_commit(&old_self, false, &mut out), FencedInstanceId);
+    assert_eq!(lab.group.heartbeat(1, old, instance, &mut out), FencedInstanceId);
+    assert_eq!(lab.group.heartbeat(1, new, instance, &mut out), OK);
 }
 
 /// kafka-semantics 4.6; OffsetMetadataManagerTest: testGenericGroupOffsetCommitWithIllegalGeneration,

@@ -295,6 +295,7 @@ pub enum Request {
         group: GroupId,
         generation: i32,
         member: MemberId,
+        instance: Option<InstanceId>,
     },
     LeaveGroup {
         group: GroupId,
@@ -304,6 +305,7 @@ pub enum Request {
         group: GroupId,
         generation: i32,
         member: MemberId,
+        instance: Option<InstanceId>,
         /// From the group's leader: everybody's partitions.
         assignments: List<MemberAssignment>,
     },

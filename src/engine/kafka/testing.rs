@@ -27,7 +27,9 @@ pub fn setup(cluster: ClusterConfig) -> Setup {
         brokers: 3,
         topics: vec![topic("__consumer_offsets", 1, 0), topic("__transaction_state", 1, 1), topic("t", 2, 2)],
         applications: Vec::new(),
-        records: (0..200).map(|number| Record { name: format!("r{number}"), key: None }).collect(),
+        records: (0..200)
+            .map(|number| Record { name: format!("r{number}"), key: None, poison: false })
+            .collect(),
         transactional_ids: vec!["x".into()],
         groups: vec!["g".into()],
         instances: Vec::new(),

@@ -78,15 +78,12 @@ impl World {
         let setup = self.stage.setup.clone();
         let kind = match &setup.applications[usize::from(application.0)].client {
             ClientConfig::Producer(_) => ClientKind::Producer(Producer::new(id, application, &setup)),
-            ClientConfig::Consumer { config, topic, .. } => {
-                let partitions = self.partitions_of(*topic).collect();
-                ClientKind::Consumer(Consumer::new(
-                    id,
-                    Some(application),
-                    Subscription::Group(partitions),
-                    config,
-                    &setup,
-                ))
+            ClientConfig::Consumer { config, topic, assigned, .. } => {
+                let subscription = match assigned {
+                    Some(partitions) => Subscription::Assigned(*partitions),
+                    None => Subscription::Group(self.partitions_of(*topic).collect()),
+                };
+                ClientKind::Consumer(Consumer::new(id, Some(application), subscription, config, &setup))
             }
         };
         let state = &mut self.applications[usize::from(application.0)];
@@ -142,8 +139,38 @@ impl World {
             && let ClientKind::Consumer(consumer) = &mut self.clients[usize::from(client.0)].kind
         {
             consumer.poll(call, timeout, &mut self.stage.out(Node::Client(client), None));
+            self.seek_to_stored_offsets(client);
         }
         call
+    }
+
+    /// A sink that keeps the offset decides where reading begins: the application's rebalance listener seeks
+    /// before anything is fetched (kafka-semantics 3.11).
+    pub(crate) fn seek_to_stored_offsets(&mut self, client: ClientId) {
+        let Client { application: Some(application), kind: ClientKind::Consumer(consumer), .. } =
+            &mut self.clients[usize::from(client.0)]
+        else {
+            return;
+        };
+        let application = *application;
+        let state = &mut self.applications[usize::from(application.0)];
+        let assignment = consumer.assignment();
+        if state.sought == assignment || state.client != Some(client) {
+            return;
+        }
+        let added = assignment.without(state.sought);
+        state.sought = assignment;
+        let setup = self.stage.setup.clone();
+        let ClientConfig::Consumer { sink: Sink::WithOffset, .. } =
+            setup.applications[usize::from(application.0)].client
+        else {
+            return;
+        };
+        for partition in added.iter() {
+            if let Some(offset) = self.stored_offsets.next(&setup, application, partition) {
+                consumer.seek(partition, offset, &mut self.stage.out(Node::Client(client), None));
+            }
+        }
     }
 
     /// What the last poll returned goes into the application's hand; returns how many they are.
@@ -172,8 +199,21 @@ impl World {
     pub(crate) fn process_next(&mut self, application: ApplicationId) -> bool {
         let state = &mut self.applications[usize::from(application.0)];
         let Some(item) = state.in_hand.pop_front() else { return false };
-        application::process(&mut self.stage, state, application, item);
+        application::process(&mut self.stage, state, &mut self.stored_offsets, application, item);
         true
+    }
+
+    /// Processes what the consumer's poll has brought; what was in hand before stays there. Returns how
+    /// many.
+    pub(super) fn process_polled(&mut self, application: ApplicationId, client: ClientId) -> usize {
+        let kept = self.applications[usize::from(application.0)].in_hand.len();
+        let polled = self.take_in_hand(application, client);
+        for _ in 0..polled {
+            let state = &mut self.applications[usize::from(application.0)];
+            let Some(item) = state.in_hand.remove(kept) else { break };
+            application::process(&mut self.stage, state, &mut self.stored_offsets, application, item);
+        }
+        polled
     }
 
     /// Hands a record to an application's producer.

@@ -336,7 +336,7 @@ impl Parse {
 
     fn send(&mut self, words: &mut Words<'_>) -> Parsed<ClientAction> {
         let records = self.records(words)?;
-        let (mut topic, mut partition, mut size, mut key) = (None, None, None, None);
+        let (mut topic, mut partition, mut size, mut key, mut poison) = (None, None, None, None, false);
         while let Some(word) = words.peek() {
             words.word("")?;
             match word.text.split_once('=') {
@@ -344,6 +344,7 @@ impl Parse {
                     let word = words.word("a topic")?;
                     topic = Some(self.topic(words, word)?);
                 }
+                None if word.text == "poison" && !poison => poison = true,
                 Some(("size", value)) if size.is_none() => size = Some(size_in(words, word, value)?),
                 Some(("key", value)) if key.is_none() => {
                     key = Some(words.name_in(word, value, "a key")?.to_owned());
@@ -352,10 +353,11 @@ impl Parse {
                     let greatest = PARTITIONS_MAX as u64 - 1;
                     partition = Some(words.number_in(word, value, "a partition", 0, greatest)? as u8);
                 }
-                _ => return words.expected(word, "`to`, `size=`, `key=`, `partition=`, once each"),
+                _ => return words.expected(word, "`to`, `size=`, `key=`, `partition=`, `poison`, once each"),
             }
         }
-        Ok(ClientAction::Send { records, topic, partition, size: size.unwrap_or(RECORD_SIZE), key })
+        let size = size.unwrap_or(RECORD_SIZE);
+        Ok(ClientAction::Send { records, topic, partition, size, key, poison })
     }
 
     /// `r0` or `r0..r4`

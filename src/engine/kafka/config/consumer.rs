@@ -207,8 +207,8 @@ impl ConsumerConfig {
     /// Every key that a consumer has here.
     pub const KEYS: &'static [Key<ConsumerConfig>] = KEYS;
 
-    /// What Kafka makes of these settings, and whether it takes them for a consumer that subscribes
-    /// (`ConsumerConfig.maybeOverrideEnableAutoCommit`, `ClassicKafkaConsumer`, `Heartbeat`).
+    /// What Kafka makes of these settings, and whether it takes them
+    /// (`ConsumerConfig.maybeOverrideEnableAutoCommit`, `Heartbeat`).
     pub fn from_settings(settings: &Settings, names: &mut Names) -> Built<ConsumerConfig> {
         let mut built = apply(ConsumerConfig::default(), KEYS, NOT_MODELLED, settings, names);
         if built.problems.is_empty()
@@ -217,6 +217,14 @@ impl ConsumerConfig {
             built.problems.push(problem);
         }
         built
+    }
+
+    /// Why a consumer with these settings can't `subscribe()`
+    /// (`ClassicKafkaConsumer.maybeThrowInvalidGroupIdException`).
+    pub fn check_subscribe(&self) -> Option<ConfigProblem> {
+        let message = "To use the group management or offset commit APIs, you must provide a valid group.id in \
+                       the consumer configuration.";
+        self.group_id.is_none().then(|| ConfigProblem::refused("group.id", message))
     }
 }
 
@@ -256,11 +264,6 @@ fn check(
                 config.enable_auto_commit = false;
             }
         }
-        return Err(ConfigProblem::refused(
-            "group.id",
-            "To use the group management or offset commit APIs, you must provide a valid group.id in the \
-             consumer configuration.",
-        ));
     }
     if config.heartbeat_interval >= config.session_timeout {
         return Err(ConfigProblem::refused(
@@ -278,7 +281,8 @@ mod tests {
 
     fn outcome(settings: &[(&str, &str)]) -> Result<(), String> {
         let built = ConsumerConfig::from_settings(&settings.iter().copied().collect(), &mut Names::default());
-        built.problems.first().map_or(Ok(()), |problem| Err(problem.to_string()))
+        let problem = built.problems.into_iter().next().or_else(|| built.config.check_subscribe());
+        problem.map_or(Ok(()), |problem| Err(problem.to_string()))
     }
 
     #[test]
