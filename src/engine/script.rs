@@ -38,10 +38,12 @@ pub struct Setup {
 pub struct Topic {
     /// Its name.
     pub name: String,
-    /// Its settings.
+    /// Its settings; its `partitions` are all that it ever has.
     pub config: TopicConfig,
     /// Its first partition; the others follow.
     pub first_partition: PartitionId,
+    /// How many partitions it has at the start.
+    pub partitions_at_start: u8,
 }
 
 /// A record.
@@ -64,6 +66,9 @@ pub struct Application {
     pub client: ClientConfig,
     /// What it does by itself; none: only what the steps say.
     pub program: Option<Program>,
+    /// The epoch that the first `initTransactions()` with its `transactional.id` gets: it has been used so
+    /// often before.
+    pub first_epoch: ProducerEpoch,
 }
 
 /// An application's client.
@@ -421,6 +426,11 @@ pub enum TopicAction {
     SetMinInsyncReplicas(u32),
     /// `unclean.leader.election.enable` changes.
     SetUncleanLeaderElection(bool),
+    /// Partitions are added.
+    SetPartitions {
+        /// How many there are then.
+        count: u8,
+    },
     /// Records before an offset are deleted.
     DeleteRecords {
         /// The first that stays.

@@ -156,7 +156,8 @@ impl Lower<'_> {
                 max_message_bytes: cluster.message_max_bytes,
                 flush_messages: None,
             };
-            script::Topic { name: name.to_owned(), config, first_partition: partition }
+            let partitions_at_start = config.partitions;
+            script::Topic { name: name.to_owned(), config, first_partition: partition, partitions_at_start }
         };
         let unclean = cluster.unclean_leader_election_enable;
         let mut topics = vec![
@@ -178,7 +179,7 @@ impl Lower<'_> {
         }
         let mut next = PartitionId::DEFAULT.index();
         for topic in &self.scenario.topics {
-            let partitions = usize::from(topic.partitions);
+            let partitions = self.most_partitions(topic);
             if next + partitions > PARTITIONS_MAX {
                 let free = PARTITIONS_MAX - INTERNAL_TOPICS;
                 self.problem(
@@ -191,7 +192,7 @@ impl Lower<'_> {
             let built = TopicConfig::from_settings(
                 cluster,
                 topic.replicas.clone(),
-                topic.partitions,
+                partitions as u8,
                 &topic.settings,
             );
             if topics[..INTERNAL_TOPICS].iter().any(|internal| internal.name == topic.name) {
@@ -201,10 +202,26 @@ impl Lower<'_> {
             }
             let config = self.built(&topic.name, topic.line, built);
             let first_partition = PartitionId(next as u8);
-            topics.push(script::Topic { name: topic.name.clone(), config, first_partition });
+            let (name, partitions_at_start) = (topic.name.clone(), topic.partitions);
+            topics.push(script::Topic { name, config, first_partition, partitions_at_start });
             next += partitions;
         }
         topics
+    }
+
+    /// How many partitions a topic comes to have. Steps may only add some.
+    fn most_partitions(&mut self, topic: &TopicDeclaration) -> usize {
+        let mut most = topic.partitions;
+        for line in &self.scenario.steps {
+            let Step::Topic(name, TopicAction::SetPartitions { count }) = &line.step else { continue };
+            if *name == topic.name && *count <= topic.partitions {
+                let message = format!("{name} has {} partitions: expected more", topic.partitions);
+                self.problem(line.line, &count.to_string(), message);
+            } else if *name == topic.name {
+                most = most.max(*count);
+            }
+        }
+        usize::from(most)
     }
 
     /// The default topic, or one that is named.
@@ -345,7 +362,13 @@ impl Lower<'_> {
                 Client::Producer => {
                     let settings = scenario.profile.producer(&application.settings);
                     let built = ProducerConfig::from_settings(&settings, &mut self.names);
-                    script::ClientConfig::Producer(self.built(&application.name, application.line, built))
+                    let config = self.built(&application.name, application.line, built);
+                    if application.first_epoch > 0 && config.transactional_id.is_none() {
+                        let message =
+                            format!("epoch= needs a transactional.id; {} has none", application.name);
+                        self.problem(application.line, "epoch", message);
+                    }
+                    script::ClientConfig::Producer(config)
                 }
                 Client::Consumer { topic, assigned, sink } => {
                     let settings = scenario.profile.consumer(&application.settings);
@@ -367,7 +390,8 @@ impl Lower<'_> {
                 self.check_program(application, program, &client);
                 self.program(program, application.program_line, first, records)
             });
-            applications.push(script::Application { name: application.name.clone(), client, program });
+            let (name, first_epoch) = (application.name.clone(), application.first_epoch as i16);
+            applications.push(script::Application { name, client, program, first_epoch });
         }
         applications
     }

@@ -153,6 +153,8 @@ pub struct ApplicationDeclaration {
     pub line: Line,
     /// Where its program stands.
     pub program_line: Line,
+    /// How often its `transactional.id` has been used before.
+    pub first_epoch: u16,
 }
 
 /// Which client an application has.

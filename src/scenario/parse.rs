@@ -11,6 +11,9 @@ mod steps;
 
 pub(super) use steps::undo;
 
+/// The last epoch that a producer is given; the one after it is for the marker that ends its last transaction.
+const EPOCH_MAX: u64 = i16::MAX as u64 - 1;
+
 /// What was read.
 #[derive(Clone, Debug)]
 pub struct Reading {
@@ -282,7 +285,7 @@ impl Parse {
             return Err(words.missing(&format!("at most {} producers and consumers", limits::APPLICATIONS)));
         }
         let mut settings = Settings::default();
-        let mut has_sink = false;
+        let (mut has_sink, mut first_epoch) = (false, None);
         while words.peek().is_some() {
             let (word, key, value) = words.setting()?;
             match (&mut client, key) {
@@ -292,6 +295,9 @@ impl Parse {
                 (Client::Consumer { assigned: assigned @ None, .. }, "assign") => {
                     *assigned = Some(partitions(&words, word, value)?);
                 }
+                (Client::Producer, "epoch") if first_epoch.is_none() => {
+                    first_epoch = Some(words.number_in(word, value, "an epoch", 0, EPOCH_MAX)? as u16);
+                }
                 (Client::Consumer { sink, .. }, "sink") if !has_sink => {
                     *sink = words.choose(word, value, SINKS)?;
                     has_sink = true;
@@ -300,8 +306,10 @@ impl Parse {
             }
         }
         let line = Line(words.line);
+        let first_epoch = first_epoch.unwrap_or(0);
+        let (program, program_line) = (None, Line(0));
         let declaration =
-            ApplicationDeclaration { name, client, settings, program: None, line, program_line: Line(0) };
+            ApplicationDeclaration { name, client, settings, program, line, program_line, first_epoch };
         self.scenario.applications.push(declaration);
         Ok(())
     }

@@ -115,7 +115,13 @@ impl Display for TopicDeclaration {
 impl Display for ApplicationDeclaration {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.client {
-            Client::Producer => write!(f, "producer {}{}", self.name, Pairs(&self.settings)),
+            Client::Producer => {
+                write!(f, "producer {}{}", self.name, Pairs(&self.settings))?;
+                match self.first_epoch {
+                    0 => Ok(()),
+                    epoch => write!(f, " epoch={epoch}"),
+                }
+            }
             Client::Consumer { topic, assigned, sink } => {
                 write!(f, "consumer {}{}", self.name, Pairs(&self.settings))?;
                 if let Some(topic) = topic {
@@ -233,6 +239,7 @@ impl Display for Step {
                 TopicAction::SetUncleanLeaderElection(enable) => {
                     write!(f, "{name} set unclean.leader.election.enable={enable}")
                 }
+                TopicAction::SetPartitions { count } => write!(f, "{name} partitions {count}"),
                 TopicAction::DeleteRecords { before } => write!(f, "{name} delete-records {before}"),
             },
             Step::Link(ends, action) => {

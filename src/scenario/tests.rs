@@ -74,6 +74,11 @@ fn a_problem_names_its_place_what_was_found_and_what_was_expected() {
         ("producer R acks=5", "line 8, column 12: `acks=5`: R: Invalid value 5 for configuration acks"),
         ("consumer R sink=heap", "expected `none`, `insert`, `upsert`, `with-offset` or `call`"),
         ("consumer R", "you must provide a valid group.id"),
+        ("producer R epoch=5", "epoch= needs a transactional.id; R has none"),
+        ("producer R transactional.id=y epoch=32767", "expected an epoch"),
+        ("t partitions 1", "expected how many partitions, a number from 2 to 62"),
+        ("topic u replicas=B1 partitions=2\nu partitions 2", "u has 2 partitions: expected more"),
+        ("topic u replicas=B1\nu partitions 60", "there are 62 partitions at most"),
         ("consumer R assign=x", "`assign=x`: expected partitions such as 0 or 0,2"),
         ("consumer R assign=1,0", "expected partitions in ascending order, each once"),
         ("consumer R assign=0,9", "partitions, counted from 0"),
@@ -305,6 +310,7 @@ fn every_word_of_the_notation_prints_back() {
         topic out replicas=B4\n\
         producer P acks=all transactional.id=x\n\
         producer Q enable.idempotence=false\n\
+        producer R transactional.id=y epoch=32765\n\
         consumer C group.id=g topic=t sink=with-offset\n\
         consumer D group.id=h enable.auto.commit=true topic=out sink=call\n\
         consumer E topic=t assign=0,2\n\
@@ -347,6 +353,7 @@ fn every_word_of_the_notation_prints_back() {
         t set min.insync.replicas=3\n\
         t set unclean.leader.election.enable=true\n\
         t delete-records 6\n\
+        t partitions 4\n\
         link B2->B1 hold for 12s\n\
         link P->B1 cut\n\
         link C->* open\n\

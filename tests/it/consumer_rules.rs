@@ -209,6 +209,20 @@ const ROWS: &[Row] = &[
         verdict: (1, 0),
     },
     Row {
+        rule: "a new partition is noticed with the next metadata; auto.offset.reset=latest skips what it holds by then (C19; ConsumerCoordinator.rejoinNeededOrPending)",
+        consumer: "auto.offset.reset=latest metadata.max.age.ms=3000",
+        steps: "producer Q acks=all metadata.max.age.ms=500\nC poll once\nC seek 0\nC poll 10\nC process\nC commit\nC loop\nt partitions 2\nwait 1s\nQ send q0..q2 partition=1\nwait Q settled\nwait 4s\nQ send q3 partition=1\nwait Q settled\nwait 1s\nC halt",
+        calls: &["C commit -> ok"],
+        verdict: (3, 0),
+    },
+    Row {
+        rule: "and auto.offset.reset=earliest reads all of it (C19)",
+        consumer: "metadata.max.age.ms=3000",
+        steps: "producer Q acks=all metadata.max.age.ms=500\nC poll 10\nC process\nC commit\nC loop\nt partitions 2\nwait 1s\nQ send q0..q2 partition=1\nwait Q settled\nwait 4s\nC halt",
+        calls: &["C commit -> ok"],
+        verdict: (0, 0),
+    },
+    Row {
         rule: "a sink that keeps the offset: a new instance goes on from there, whatever is committed (T27)",
         consumer: "sink=with-offset",
         steps: "C poll 10\nC process 4\nC crash\nC restart\nC drain",

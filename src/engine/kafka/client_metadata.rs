@@ -29,6 +29,8 @@ pub struct ClientMetadata {
     asks_for_new: bool,
     /// The partitions that an answer has told of.
     known: PartitionSet,
+    /// The partitions that answers were about, those too that are yet to be created.
+    asked: PartitionSet,
     /// The version of the last answer.
     version: Option<u64>,
     updates: u32,
@@ -58,6 +60,7 @@ impl ClientMetadata {
             requested: PartitionSet::EMPTY,
             asks_for_new: false,
             known: PartitionSet::EMPTY,
+            asked: PartitionSet::EMPTY,
             version: None,
             updates: 0,
             need_update: true,
@@ -90,6 +93,11 @@ impl ClientMetadata {
     /// Whether an answer has told of the partition.
     pub fn knows(&self, partition: PartitionId) -> bool {
         self.known.contains(partition)
+    }
+
+    /// The partitions that the last answer has told of.
+    pub fn known(&self) -> PartitionSet {
+        self.known
     }
 
     /// What is known of a partition. A leader that is not among the known brokers is none.
@@ -137,8 +145,7 @@ impl ClientMetadata {
         self.asks_for_new = !self.need_update && is_fresh;
         self.requested = self.wanted;
         if self.asks_for_new {
-            let new = self.wanted.iter().filter(|partition| !self.known.contains(*partition));
-            self.requested = new.collect();
+            self.requested = self.wanted.without(self.asked);
         }
     }
 
@@ -170,7 +177,7 @@ impl ClientMetadata {
         }
         let mut told = self.requested;
         if self.asks_for_new {
-            told = told.union(self.known);
+            told = told.union(self.asked);
         } else {
             self.need_update = false;
             self.last_successful_refresh = Some(now);
@@ -183,7 +190,10 @@ impl ClientMetadata {
         self.version = Some(version);
         self.updates += 1;
         self.brokers = alive;
-        for partition in self.requested.iter() {
+        // A partition that is yet to be created is none that it knows.
+        let exists = |partition: &PartitionId| image.partition(*partition).exists();
+        let answered: PartitionSet = self.requested.iter().filter(exists).collect();
+        for partition in answered.iter() {
             let answer = image.partition(partition);
             let known = &mut self.partitions[partition.index()];
             if answer.leader_epoch > known.leader_epoch || !self.known.contains(partition) {
@@ -197,7 +207,8 @@ impl ClientMetadata {
                 self.need_update = true;
             }
         }
-        self.known = told;
+        self.known = self.known.common(told).without(self.requested).union(answered);
+        self.asked = told;
         self.set_backoff(now, backoff);
     }
 
@@ -218,6 +229,7 @@ impl ClientMetadata {
         if self.brokers != self.bootstrap {
             self.brokers = self.bootstrap;
             self.known = PartitionSet::EMPTY;
+            self.asked = PartitionSet::EMPTY;
             self.need_update = true;
             self.updates += 1;
         }

@@ -324,6 +324,7 @@ impl Consumer {
                 return self.end_poll(call_id, Some(exception), out);
             }
             coordinator.on_poll(out);
+            coordinator.on_metadata(self.client.metadata().known());
             // With assign() the coordinator is looked for only when offsets are to be read or committed.
             if self.is_member
                 || !self.subscription.initializing().is_empty()

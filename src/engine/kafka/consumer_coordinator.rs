@@ -68,8 +68,12 @@ pub struct ConsumerCoordinator {
     pub(super) max_poll_interval: Span,
     request_timeout: Span,
     pub(super) retry_backoff: Span,
-    /// Every topic's partitions.
+    /// Every topic's partitions, those too that are created later.
     topics: Vec<PartitionSet>,
+    /// The partitions that the metadata tells of.
+    known: PartitionSet,
+    /// Those of its topics that it has shared out, as the group's leader (`assignmentSnapshot`).
+    shared_out: Option<PartitionSet>,
     /// Every application's name.
     names: Vec<String>,
 
@@ -131,6 +135,8 @@ impl ConsumerCoordinator {
             request_timeout: config.request_timeout,
             retry_backoff: config.retry_backoff,
             topics,
+            known: PartitionSet::EMPTY,
+            shared_out: None,
             names: setup.applications.iter().map(|application| application.name.clone()).collect(),
             client: NetworkClient::without_metadata(network, Purpose::Coordination, brokers),
             coordinator: None,
@@ -318,6 +324,20 @@ impl ConsumerCoordinator {
 
     // ---- joining ------------------------------------------------------------------------------
 
+    /// Learns which partitions there are. A leader that has shared out others starts a rebalance
+    /// (`rejoinNeededOrPending`).
+    pub(super) fn on_metadata(&mut self, known: PartitionSet) {
+        if known.is_empty() {
+            // It has to find the cluster again, and remembers what there was.
+            return;
+        }
+        self.known = known;
+        let differs = self.shared_out.is_some_and(|shared_out| shared_out != self.subscription.common(known));
+        if differs && self.state == MemberState::Stable {
+            self.rejoin_needed = true;
+        }
+    }
+
     /// `poll()` was called: the application is alive (`pollHeartbeat`).
     pub(super) fn on_poll(&mut self, out: &Out) {
         self.poll_ends = out.now() + self.max_poll_interval;
@@ -399,13 +419,16 @@ impl ConsumerCoordinator {
                 self.member = member;
                 self.reset_heartbeat(out);
                 self.members.clear();
+                self.shared_out = None;
                 if member.is_some() && member == leader {
                     self.members.extend_from_slice(&out.stage.arenas.assignments[members]);
+                    let topics: Vec<_> = self.topics.iter().map(|topic| topic.common(self.known)).collect();
                     if cooperative {
-                        assign_cooperative(&mut self.members, &self.topics, &self.names);
+                        assign_cooperative(&mut self.members, &topics, &self.names);
                     } else {
-                        assign_range(&mut self.members, &self.topics, &self.names);
+                        assign_range(&mut self.members, &topics, &self.names);
                     }
+                    self.shared_out = Some(self.subscription.common(self.known));
                 }
                 let Some(member) = member else { return };
                 let assignments = out.arenas().assignments.list(self.members.iter().copied());

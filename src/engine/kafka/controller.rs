@@ -69,9 +69,13 @@ impl Controller {
                 min_insync_replicas: topic.config.min_insync_replicas,
                 unclean_leader_election_enable: topic.config.unclean_leader_election_enable,
             };
-            let end = usize::from(topic.first_partition.0) + usize::from(topic.config.partitions);
+            let first = topic.first_partition.index();
+            let end = first + usize::from(topic.config.partitions);
             partitions.resize(partitions.len().max(end), image);
-            partitions[topic.first_partition.index()..end].fill(image);
+            let (at_start, later) =
+                partitions[first..end].split_at_mut(usize::from(topic.partitions_at_start));
+            at_start.fill(image);
+            later.fill(PartitionImage::absent(&image));
         }
         let brokers = usize::from(setup.brokers);
         Controller {
@@ -94,7 +98,9 @@ impl Controller {
             self.watch_session(broker, out);
         }
         for index in 0..self.image.partitions.len() {
-            self.state_partition(PartitionId(index as u8), false, out);
+            if self.image.partitions[index].exists() {
+                self.state_partition(PartitionId(index as u8), false, out);
+            }
         }
         out.arenas().images.push(self.image.clone());
         self.version = out.arenas().images.len() as u64 - 1;
@@ -369,7 +375,7 @@ impl Controller {
         for index in 0..self.image.partitions.len() {
             let id = PartitionId(index as u8);
             let partition = self.image.partition(id);
-            if partition.leader.is_none() {
+            if partition.leader.is_none() && partition.exists() {
                 self.elect(id, self.any_election(partition), out);
             }
         }
@@ -508,6 +514,34 @@ impl Controller {
             self.changed = true;
         }
         self.time_unclean_elections(out);
+        self.publish(out);
+    }
+
+    /// Adds partitions to a topic (`createPartitions`): on the replicas of its first one, of which those that are
+    /// alive are in sync and the first leads.
+    pub fn create_partitions(&mut self, like: PartitionId, partitions: PartitionSet, out: &mut Out) {
+        let first = *self.image.partition(like);
+        for id in partitions.iter() {
+            if self.image.partition(id).exists() {
+                continue;
+            }
+            let is_alive = |broker: &BrokerId| !self.image.broker(*broker).fenced;
+            let leader = first.replicas().find(is_alive);
+            let isr: BrokerSet = first.replicas().filter(is_alive).collect();
+            let (elr, last_known_leader) = (BrokerSet::EMPTY, None);
+            self.image.partitions[id.index()] = PartitionImage {
+                leader,
+                leader_epoch: 0,
+                partition_epoch: 0,
+                isr,
+                elr,
+                last_known_leader,
+                recovering: false,
+                ..first
+            };
+            self.changed = true;
+            self.state_partition(id, false, out);
+        }
         self.publish(out);
     }
 

@@ -31,6 +31,23 @@ pub struct PartitionImage {
 }
 
 impl PartitionImage {
+    /// A partition of the same topic that is to be created later.
+    pub fn absent(of_topic: &PartitionImage) -> PartitionImage {
+        PartitionImage {
+            leader: None,
+            leader_epoch: -1,
+            partition_epoch: -1,
+            replicas: [None; BROKERS_MAX],
+            isr: BrokerSet::EMPTY,
+            ..*of_topic
+        }
+    }
+
+    /// Whether it has been created.
+    pub fn exists(&self) -> bool {
+        self.partition_epoch >= 0
+    }
+
     /// The replicas in the order of preference.
     pub fn replicas(&self) -> impl Iterator<Item = BrokerId> {
         self.replicas.into_iter().flatten()

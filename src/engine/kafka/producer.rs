@@ -215,6 +215,11 @@ impl Producer {
         self.transactions.as_ref().is_some_and(|manager| manager.is_transactional())
     }
 
+    /// Whether its metadata tells of a partition.
+    pub fn knows(&self, partition: PartitionId) -> bool {
+        self.network.metadata().knows(partition)
+    }
+
     fn want(&mut self, partition: PartitionId) {
         if let Some(topic) = self.topics.iter().find(|topic| topic.contains(partition)) {
             self.network.metadata_mut().want(*topic);

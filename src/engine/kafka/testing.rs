@@ -20,6 +20,7 @@ pub fn setup(cluster: ClusterConfig) -> Setup {
             flush_messages: None,
         },
         first_partition: PartitionId(first),
+        partitions_at_start: partitions,
     };
     Setup {
         seed: 1,

@@ -15,9 +15,9 @@ use super::partition_log::PartitionLog;
 use super::record::{Batch, BatchKind, MarkerKind, Payload};
 use super::replica_manager::{Origin, ReplicaManager, VerificationGuard, Waiter};
 use super::transaction_markers::TransactionMarkers;
-use super::transaction_state::{Decision, EndedBy, TransactionalIdState};
+use super::transaction_state::{Decision, EndedBy, NO_PRODUCER_EPOCH, TransactionalIdState};
 use super::types::*;
-use crate::engine::script::Setup;
+use crate::engine::script::{Application, ClientConfig, Setup};
 use crate::engine::sim::time::Span;
 
 /// How long a transition may wait for the high watermark (`request.timeout.ms` of the broker).
@@ -64,6 +64,8 @@ enum Serving {
 #[derive(Clone, Debug)]
 pub struct TransactionCoordinator {
     config: ClusterConfig,
+    /// Ids that were used before the run, with the epoch that they get first.
+    first_epochs: Vec<(TransactionalId, ProducerEpoch)>,
     serving: Serving,
     ids: Vec<TransactionalIdState>,
     unanswered: Vec<Unanswered>,
@@ -75,6 +77,7 @@ impl TransactionCoordinator {
     pub fn new(broker: BrokerId, setup: &Setup) -> TransactionCoordinator {
         TransactionCoordinator {
             config: setup.cluster.clone(),
+            first_epochs: setup.applications.iter().filter_map(first_epoch).collect(),
             serving: Serving::No,
             ids: Vec::new(),
             unanswered: Vec::new(),
@@ -293,7 +296,9 @@ impl TransactionCoordinator {
         }
         let fresh = replicas.producer_ids.generate();
         let index = self.find(id).unwrap_or_else(|| {
-            self.ids.push(TransactionalIdState::new(id, fresh, timeout, out.now()));
+            let known = self.first_epochs.iter().find(|(known, _)| *known == id);
+            let before = known.map_or(NO_PRODUCER_EPOCH, |(_, first)| first - 1);
+            self.ids.push(TransactionalIdState::new(id, (fresh, before), timeout, out.now()));
             self.ids.len() - 1
         });
         let version = self.config.transaction_version;
@@ -499,4 +504,10 @@ fn answer(reply: Reply, error: ErrorCode, current: Option<&TransactionMetadata>,
             out.respond(request_id, Response::EndTxn { error, producer_id, producer_epoch });
         }
     }
+}
+
+fn first_epoch(application: &Application) -> Option<(TransactionalId, ProducerEpoch)> {
+    let ClientConfig::Producer(config) = &application.client else { return None };
+    let id = config.transactional_id?;
+    (application.first_epoch > 0).then_some((id, application.first_epoch))
 }

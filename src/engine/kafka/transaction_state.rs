@@ -47,10 +47,10 @@ pub enum EndedBy {
 }
 
 impl TransactionalIdState {
-    /// An id that was never seen before.
+    /// An id that the coordinator does not know, with its producer id and the epoch before its first one.
     pub fn new(
         transactional_id: TransactionalId,
-        producer_id: ProducerId,
+        (producer_id, producer_epoch): (ProducerId, ProducerEpoch),
         timeout: Span,
         now: Time,
     ) -> TransactionalIdState {
@@ -59,7 +59,7 @@ impl TransactionalIdState {
             producer_id,
             previous_producer_id: NO_PRODUCER_ID,
             next_producer_id: NO_PRODUCER_ID,
-            producer_epoch: NO_PRODUCER_EPOCH,
+            producer_epoch,
             last_producer_epoch: NO_PRODUCER_EPOCH,
             timeout,
             state: TransactionState::Empty,

@@ -17,7 +17,7 @@ const PARTITION: PartitionId = PartitionId(2);
 
 /// Producer id 7 at epoch 10, last epoch 9, with one partition.
 fn id(state: TransactionState) -> TransactionalIdState {
-    let mut id = TransactionalIdState::new(TransactionalId(0), 7, Span::seconds(60), Time::ZERO);
+    let mut id = TransactionalIdState::new(TransactionalId(0), (7, -1), Span::seconds(60), Time::ZERO);
     id.current.state = state;
     id.current.producer_epoch = 10;
     id.current.last_producer_epoch = 9;
@@ -90,7 +90,7 @@ fn a_repeated_init_with_the_same_expected_epoch_does_not_bump_twice() {
 
 #[test]
 fn the_first_init_gives_epoch_0() {
-    let mut id = TransactionalIdState::new(TransactionalId(0), 7, Span::seconds(60), Time::ZERO);
+    let mut id = TransactionalIdState::new(TransactionalId(0), (7, -1), Span::seconds(60), Time::ZERO);
     assert_eq!(next(id.init_producer_id(Span::seconds(60), Some((3, 5)), 99, 2, NOW)).producer_epoch, 0);
 }
 

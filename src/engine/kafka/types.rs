@@ -255,6 +255,12 @@ impl PartitionSet {
         PartitionSet(self.0 & !other.0)
     }
 
+    /// The partitions that are in both sets.
+    #[must_use]
+    pub fn common(self, other: PartitionSet) -> PartitionSet {
+        PartitionSet(self.0 & other.0)
+    }
+
     /// The partitions, in ascending order.
     pub fn iter(self) -> impl Iterator<Item = PartitionId> {
         let mut rest = self.0;

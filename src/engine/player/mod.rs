@@ -476,8 +476,13 @@ impl World {
             })
     }
 
-    /// The partitions of a topic.
+    /// The partitions that a topic has by now.
     pub fn partitions_of(&self, topic: TopicId) -> impl Iterator<Item = PartitionId> {
+        self.all_partitions_of(topic).filter(|partition| self.image().partition(*partition).exists())
+    }
+
+    /// The partitions of a topic, those too that are created later.
+    pub(crate) fn all_partitions_of(&self, topic: TopicId) -> impl Iterator<Item = PartitionId> + use<> {
         let topic = &self.stage.setup.topics[usize::from(topic.0)];
         let first = topic.first_partition.0;
         (first..first + topic.config.partitions).map(PartitionId)

@@ -81,7 +81,7 @@ impl World {
             ClientConfig::Consumer { config, topic, assigned, .. } => {
                 let subscription = match assigned {
                     Some(partitions) => Subscription::Assigned(*partitions),
-                    None => Subscription::Group(self.partitions_of(*topic).collect()),
+                    None => Subscription::Group(self.all_partitions_of(*topic).collect()),
                 };
                 ClientKind::Consumer(Consumer::new(id, Some(application), subscription, config, &setup))
             }
@@ -253,14 +253,14 @@ impl World {
     ) -> PartitionId {
         let setup = self.stage.setup.clone();
         let first = setup.topics[usize::from(topic.0)].first_partition;
-        let count = u32::from(setup.topics[usize::from(topic.0)].config.partitions);
+        let all = self.partitions_known_to(client, topic);
+        let count = all.len() as u32;
         if let Some(key) = &setup.records[record.0 as usize].key {
             return PartitionId(first.0 + partitioner::partition_for_key(key.as_bytes(), count) as u8);
         }
         if count == 1 {
             return first;
         }
-        let all: PartitionSet = self.partitions_of(topic).collect();
         let available =
             all.iter().filter(|partition| self.image().partition(*partition).leader.is_some()).collect();
         let partitions = TopicPartitions { all, available };
@@ -280,6 +280,15 @@ impl World {
         let partition = sticky.partition(partitions);
         sticky.appended(size, true, partitions);
         partition
+    }
+
+    /// The partitions of a topic by the producer's metadata; before the first answer, for which `send()` waits, by
+    /// what that will say.
+    fn partitions_known_to(&self, client: ClientId, topic: TopicId) -> PartitionSet {
+        let now: PartitionSet = self.partitions_of(topic).collect();
+        let ClientKind::Producer(producer) = &self.clients[usize::from(client.0)].kind else { return now };
+        let known: PartitionSet = now.iter().filter(|partition| producer.knows(*partition)).collect();
+        if known.is_empty() { now } else { known }
     }
 
     pub(super) fn client_step(
@@ -612,6 +621,13 @@ impl World {
                 let mut out = self.stage.out(Node::Controller, None);
                 self.controller.set_unclean_leader_election(partitions, on, &mut out);
                 Some(self.sleep(Some(index), Span::millis(500)))
+            }
+            TopicAction::SetPartitions { count } => {
+                let first = self.stage.setup.topics[usize::from(topic.0)].first_partition;
+                let wanted = self.all_partitions_of(topic).take(usize::from(count)).collect();
+                let mut out = self.stage.out(Node::Controller, None);
+                self.controller.create_partitions(first, wanted, &mut out);
+                Some(self.sleep(Some(index), Span::millis(300)))
             }
             TopicAction::DeleteRecords { before } => {
                 let partition = self.stage.setup.topics[usize::from(topic.0)].first_partition;

@@ -232,9 +232,15 @@ impl Parse {
         enum Verb {
             Leader,
             Set,
+            Partitions,
             DeleteRecords,
         }
-        let verbs = [("leader", Verb::Leader), ("set", Verb::Set), ("delete-records", Verb::DeleteRecords)];
+        let verbs = [
+            ("leader", Verb::Leader),
+            ("set", Verb::Set),
+            ("partitions", Verb::Partitions),
+            ("delete-records", Verb::DeleteRecords),
+        ];
         let action = match words.choice(&verbs)? {
             Verb::Leader => TopicAction::MoveLeader { to: words.broker()? },
             Verb::Set => {
@@ -256,6 +262,10 @@ impl Parse {
                         return Err(words.problem(word, message));
                     }
                 }
+            }
+            Verb::Partitions => {
+                let greatest = PARTITIONS_MAX as u64 - 2;
+                TopicAction::SetPartitions { count: words.number("how many partitions", 2, greatest)? as u8 }
             }
             Verb::DeleteRecords => {
                 TopicAction::DeleteRecords { before: words.number("an offset", 0, NUMBER_MAX)? as Offset }
