@@ -203,19 +203,6 @@ impl World {
         true
     }
 
-    /// Processes what the consumer's poll has brought; what was in hand before stays there. Returns how
-    /// many.
-    pub(super) fn process_polled(&mut self, application: ApplicationId, client: ClientId) -> usize {
-        let kept = self.applications[usize::from(application.0)].in_hand.len();
-        let polled = self.take_in_hand(application, client);
-        for _ in 0..polled {
-            let state = &mut self.applications[usize::from(application.0)];
-            let Some(item) = state.in_hand.remove(kept) else { break };
-            application::process(&mut self.stage, state, &mut self.stored_offsets, application, item);
-        }
-        polled
-    }
-
     /// Hands a record to an application's producer.
     pub(crate) fn send(
         &mut self,
