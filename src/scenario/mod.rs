@@ -413,7 +413,9 @@ pub enum ClientAction {
     Drain,
     Loop,
     Halt,
-    Close { timeout: Option<Span> },
+    Close {
+        timeout: Option<Span>,
+    },
     Crash,
     Restart,
     Pause,
