@@ -85,12 +85,29 @@ impl Ledger {
         self.over = false;
     }
 
+    /// Whether a fact says anything about records. Where the kind of fact is known, the compiler answers this.
+    #[inline(always)]
+    pub fn concerns(event: &Event) -> bool {
+        matches!(
+            event,
+            Event::ScriptEnded
+                | Event::RecordSent { .. }
+                | Event::SendThrew { .. }
+                | Event::RecordAcknowledged { .. }
+                | Event::RecordFailed { .. }
+                | Event::CallBegan { call: Call::AbortTransaction }
+                | Event::CallReturned { call: Call::CommitTransaction | Call::Begin, .. }
+                | Event::RecordProcessed { .. }
+                | Event::SinkWritten { .. }
+        )
+    }
+
     /// The fate of a record.
     pub fn record(&self, record: RecordId) -> &RecordFate {
         &self.records[record.0 as usize]
     }
 
-    /// Learns of a fact.
+    /// Learns of a fact, if it is one that [`Ledger::concerns`] it.
     pub fn observe(&mut self, node: Node, at: Time, event: &Event) {
         match *event {
             Event::ScriptEnded => self.over = true,

@@ -67,7 +67,24 @@ impl Meter {
         self.traffic_at_last_use
     }
 
-    /// Learns of a fact.
+    /// Whether a fact is measured. Where the kind of fact is known, the compiler answers this.
+    #[inline(always)]
+    pub(crate) fn concerns(event: &Event) -> bool {
+        matches!(
+            event,
+            Event::RequestSent { .. }
+                | Event::ResponseSent { .. }
+                | Event::BatchAppended { .. }
+                | Event::HighWatermarkMoved { .. }
+                | Event::LastStableOffsetMoved { .. }
+                | Event::RecordAcknowledged { .. }
+                | Event::RecordProcessed { .. }
+                | Event::OffsetCommitted { .. }
+        )
+    }
+
+    /// Learns of a fact, if it is one that [`Meter::concerns`] it.
+    #[inline(never)]
     pub(crate) fn observe(&mut self, node: Node, now: Time, event: &Event, arenas: &Arenas) {
         match event {
             Event::RequestSent { request, .. } => {

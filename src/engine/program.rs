@@ -334,6 +334,9 @@ impl World {
 
     /// An application that resends looks at what has failed since it last looked.
     pub(crate) fn resend_failed(&mut self) {
+        if self.stage.ledger.failures.is_empty() {
+            return;
+        }
         for index in 0..self.applications.len() {
             let application = ApplicationId(index as u8);
             let Some(Program::Produce { first, count, topic, size, resend: true, transaction: None, .. }) =

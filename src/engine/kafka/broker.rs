@@ -316,7 +316,7 @@ impl Broker {
             BrokerTimer::VerifyAgain(request_id) => self.add_partitions.on_timer(request_id, replicas, out),
             BrokerTimer::GroupSession(..)
             | BrokerTimer::GroupRebalance(..)
-            | BrokerTimer::OffsetsCommitTimeout(_)
+            | BrokerTimer::OffsetsCommitTimeout
             | BrokerTimer::ExpireOffsets(_) => self.group_coordinator.on_timer(timer, replicas, out),
             BrokerTimer::CoordinatorLoaded(PartitionId::CONSUMER_OFFSETS, _) => {
                 self.group_coordinator.on_timer(timer, replicas, out);

@@ -30,6 +30,16 @@ enum Found {
     Below(Offset),
 }
 
+impl Found {
+    /// Whether it is worth an answer.
+    fn is_news(&self, wanted: &FetchPartition) -> bool {
+        match *self {
+            Found::Error(_) | Found::Diverging(..) => true,
+            Found::Below(below) => below > wanted.offset,
+        }
+    }
+}
+
 /// `Partition.readRecords`, as far as it is checks.
 fn find(partition: Option<&Partition>, wanted: &FetchPartition, reader: Reader) -> Found {
     let Some(partition) = partition else { return Found::Error(ErrorCode::NotLeaderOrFollower) };
@@ -93,15 +103,22 @@ impl ReplicaManager {
         partitions: List<FetchPartition>,
         out: &mut Out,
     ) {
-        // Crediting the reader may answer other fetches meanwhile: those have a list of their own.
-        let mut fetched = std::mem::take(&mut self.fetched);
-        let ready = self.read_all(replica, isolation_level, partitions, true, &mut fetched, out);
-        if ready || max_wait == Span::ZERO || partitions.is_empty() {
+        let at_once = max_wait == Span::ZERO || partitions.is_empty();
+        if at_once || self.has_anything(replica, isolation_level, partitions, out) {
+            // Crediting the reader may answer other fetches meanwhile: those have a list of their own.
+            let mut fetched = std::mem::take(&mut self.fetched);
+            self.read_all(replica, isolation_level, partitions, true, &mut fetched, out);
             respond_fetched(request_id, &fetched, out);
             self.fetched = fetched;
             return;
         }
-        self.fetched = fetched;
+        // Most fetches find nothing: no answer is put together for them.
+        if let Some((broker, broker_epoch)) = replica {
+            for index in 0..partitions.len() {
+                let wanted = out.stage.arenas.fetch_partitions[partitions][index];
+                self.credit(&wanted, broker, broker_epoch, out);
+            }
+        }
         let deadline = out.now() + max_wait;
         self.fetches.push(DelayedFetch { request_id, replica, isolation_level, deadline, partitions });
         if deadline < self.fetch_timer {
@@ -110,7 +127,21 @@ impl ReplicaManager {
         }
     }
 
-    /// Reads all partitions of a fetch; returns whether there is anything to say.
+    /// Whether there is anything to say to a fetch: records, an error or a divergence.
+    fn has_anything(
+        &self,
+        replica: Option<(BrokerId, i64)>,
+        isolation_level: IsolationLevel,
+        partitions: List<FetchPartition>,
+        out: &Out,
+    ) -> bool {
+        let reader = Reader::of(replica, isolation_level);
+        out.stage.arenas.fetch_partitions[partitions]
+            .iter()
+            .any(|wanted| find(self.partition(wanted.partition), wanted, reader).is_news(wanted))
+    }
+
+    /// Reads all partitions of a fetch.
     fn read_all(
         &mut self,
         replica: Option<(BrokerId, i64)>,
@@ -119,16 +150,12 @@ impl ReplicaManager {
         credit: bool,
         fetched: &mut Vec<FetchedPartition>,
         out: &mut Out,
-    ) -> bool {
+    ) {
         let reader = Reader::of(replica, isolation_level);
         fetched.clear();
-        let mut ready = false;
         for index in 0..partitions.len() {
             let wanted = out.stage.arenas.fetch_partitions[partitions][index];
             let answer = self.read_one(&wanted, reader, out);
-            ready |= answer.error != ErrorCode::None
-                || answer.diverging_epoch.is_some()
-                || !answer.batches.is_empty();
             let credited = answer.error == ErrorCode::None && answer.diverging_epoch.is_none();
             fetched.push(answer);
             // The answer carries the high watermark from before the reader was credited.
@@ -136,7 +163,6 @@ impl ReplicaManager {
                 self.credit(&wanted, broker, broker_epoch, out);
             }
         }
-        ready
     }
 
     fn read_one(&self, wanted: &FetchPartition, reader: Reader, out: &mut Out) -> FetchedPartition {
@@ -209,10 +235,7 @@ impl ReplicaManager {
             let wanted = out.stage.arenas.fetch_partitions[fetch.partitions]
                 .iter()
                 .find(|wanted| wanted.partition == id);
-            let ready = wanted.is_some_and(|wanted| match find(self.partition(id), wanted, reader) {
-                Found::Error(_) | Found::Diverging(..) => true,
-                Found::Below(below) => below > wanted.offset,
-            });
+            let ready = wanted.is_some_and(|wanted| find(self.partition(id), wanted, reader).is_news(wanted));
             if ready {
                 self.fetches.remove(index);
                 self.answer_delayed(&fetch, out);

@@ -20,7 +20,8 @@ use super::replica_manager::{ReplicaManager, Waiter};
 use super::types::*;
 use crate::engine::script::Setup;
 use crate::engine::sim::arena::List;
-use crate::engine::sim::time::Span;
+use crate::engine::sim::time::{Span, Time};
+use crate::engine::sim::trace::EntryId;
 
 /// How long a coordinator reads its internal topic before it serves.
 pub const COORDINATOR_LOAD_TIME: Span = Span::millis(5);
@@ -43,6 +44,16 @@ enum Then {
     GroupWritten(GroupId, i32),
 }
 
+/// A commit in the log whose answer waits for the high watermark.
+#[derive(Clone, Copy, Debug)]
+struct Unanswered {
+    request_id: RequestId,
+    is_transactional: bool,
+    deadline: Time,
+    /// What an answer at the deadline carries as its cause: what the commit's append came to.
+    cause: Option<EntryId>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Serving {
     /// Another broker coordinates, or none.
@@ -61,8 +72,10 @@ pub struct GroupCoordinator {
     serving: Serving,
     groups: Vec<Group>,
     offsets: Offsets,
-    /// Commits whose answer waits for the high watermark.
-    unanswered: Vec<(RequestId, bool)>,
+    /// Commits whose answer waits for the high watermark, in the order of their deadlines.
+    unanswered: Vec<Unanswered>,
+    /// When the timer for the earliest deadline runs down; one timer stands for all commits.
+    commit_timer: Time,
     /// How many member ids this coordinator has given out.
     member_ids: u32,
 }
@@ -84,6 +97,7 @@ impl GroupCoordinator {
             groups: Vec::new(),
             offsets: Offsets::default(),
             unanswered: Vec::new(),
+            commit_timer: Time::NEVER,
             member_ids: 0,
         }
     }
@@ -115,7 +129,7 @@ impl GroupCoordinator {
     /// This broker no longer leads `__consumer_offsets-0`: whoever waits is sent away.
     pub fn on_resigned(&mut self, out: &mut Out) {
         self.serving = Serving::No;
-        for (request_id, is_transactional) in std::mem::take(&mut self.unanswered) {
+        for Unanswered { request_id, is_transactional, .. } in std::mem::take(&mut self.unanswered) {
             answer_commit(request_id, is_transactional, ErrorCode::NotCoordinator, out);
         }
         for group in &mut self.groups {
@@ -183,14 +197,7 @@ impl GroupCoordinator {
                 self.expire_offsets(replicas, out);
                 self.expire_later(epoch, out);
             }
-            BrokerTimer::OffsetsCommitTimeout(request_id) => {
-                let Some(index) = self.unanswered.iter().position(|(id, _)| *id == request_id) else {
-                    return;
-                };
-                // In the log, but not answered: the client takes it for COORDINATOR_NOT_AVAILABLE.
-                let (_, is_transactional) = self.unanswered.remove(index);
-                answer_commit(request_id, is_transactional, ErrorCode::CoordinatorNotAvailable, out);
-            }
+            BrokerTimer::OffsetsCommitTimeout if self.commit_timer <= out.now() => self.expire_commits(out),
             BrokerTimer::GroupSession(group, member) if self.is_serving() => {
                 if let Some(group) = self.groups.iter_mut().find(|known| known.id() == group) {
                     group.on_session_timer(member, out);
@@ -205,6 +212,19 @@ impl GroupCoordinator {
             }
             _ => {}
         }
+    }
+
+    /// Commits that have waited for `offsets.commit.timeout.ms` are in the log, but not answered: clients take it for
+    /// COORDINATOR_NOT_AVAILABLE.
+    fn expire_commits(&mut self, out: &mut Out) {
+        let now = out.now();
+        let overdue = self.unanswered.iter().take_while(|commit| commit.deadline <= now).count();
+        for Unanswered { request_id, is_transactional, cause, .. } in self.unanswered.drain(..overdue) {
+            out.cause = cause;
+            answer_commit(request_id, is_transactional, ErrorCode::CoordinatorNotAvailable, out);
+        }
+        self.commit_timer = self.unanswered.first().map_or(Time::NEVER, |commit| commit.deadline);
+        out.timer(self.commit_timer, Timer::Broker(BrokerTimer::OffsetsCommitTimeout));
     }
 
     fn expire_later(&self, epoch: LeaderEpoch, out: &mut Out) {
@@ -386,9 +406,12 @@ impl GroupCoordinator {
                     };
                     self.offsets.appended(base_offset + index as i64, change);
                 }
-                self.unanswered.push((request_id, is_transactional));
-                let timer = BrokerTimer::OffsetsCommitTimeout(request_id);
-                out.timer(out.now() + self.offsets_commit_timeout, Timer::Broker(timer));
+                let (deadline, cause) = (now + self.offsets_commit_timeout, out.cause);
+                self.unanswered.push(Unanswered { request_id, is_transactional, deadline, cause });
+                if deadline < self.commit_timer {
+                    self.commit_timer = deadline;
+                    out.timer(deadline, Timer::Broker(BrokerTimer::OffsetsCommitTimeout));
+                }
                 let then = if is_transactional {
                     Then::AnswerTransactionalCommit(request_id)
                 } else {
@@ -452,10 +475,9 @@ impl GroupCoordinator {
         match waiter.then {
             Then::Apply => {}
             Then::AnswerCommit(request_id) | Then::AnswerTransactionalCommit(request_id) => {
-                let Some(index) = self.unanswered.iter().position(|(id, _)| *id == request_id) else {
-                    return;
-                };
-                let (_, is_transactional) = self.unanswered.remove(index);
+                let place = self.unanswered.iter().position(|commit| commit.request_id == request_id);
+                let Some(index) = place else { return };
+                let is_transactional = self.unanswered.remove(index).is_transactional;
                 let error = result.err().map_or(ErrorCode::None, commit_error);
                 answer_commit(request_id, is_transactional, error, out);
             }

@@ -93,7 +93,7 @@ pub enum BrokerTimer {
     /// A group's rebalance has waited long enough.
     GroupRebalance(GroupId, i32),
     /// `offsets.commit.timeout.ms`
-    OffsetsCommitTimeout(RequestId),
+    OffsetsCommitTimeout,
     /// A coordinator has read the log of its internal topic.
     CoordinatorLoaded(PartitionId, LeaderEpoch),
     /// A metadata fetch has waited long enough.
@@ -274,10 +274,15 @@ impl Stage {
     }
 
     /// States a fact: the ledger learns of it, and meter and trace if they are on.
+    #[inline(always)]
     pub fn emit(&mut self, node: Node, cause: Option<EntryId>, event: Event) -> Option<EntryId> {
-        self.ledger.observe(node, self.now, &event);
+        if Ledger::concerns(&event) {
+            self.ledger.observe(node, self.now, &event);
+        }
         self.programs_may_rest |= !event.is_traffic();
-        if let Some(meter) = &mut self.meter {
+        if Meter::concerns(&event)
+            && let Some(meter) = &mut self.meter
+        {
             meter.observe(node, self.now, &event, &self.arenas);
         }
         self.trace.push(self.now, node, cause, event)
@@ -335,11 +340,13 @@ impl Out<'_> {
     }
 
     /// States a fact about this actor.
+    #[inline(always)]
     pub fn emit(&mut self, event: Event) -> Option<EntryId> {
         self.stage.emit(self.node, self.cause, event)
     }
 
     /// States a fact that causes what follows in this handling.
+    #[inline(always)]
     pub fn emit_as_cause(&mut self, event: Event) {
         if let Some(entry) = self.emit(event) {
             self.cause = Some(entry);

@@ -215,7 +215,11 @@ impl PartitionLog {
     /// The batches that hold the offsets from `from` to below `below`, at most [`FETCH_MAX_BYTES`].
     pub fn read(&self, from: Offset, below: Offset) -> &[Batch] {
         let batches = &self.files.batches;
-        let first = batches.partition_point(|batch| batch.next_offset() <= from);
+        // Nearly always the last batch is wanted.
+        let first = match batches.last() {
+            Some(last) if last.base_offset <= from && from < last.next_offset() => batches.len() - 1,
+            _ => batches.partition_point(|batch| batch.next_offset() <= from),
+        };
         let mut bytes = 0u32;
         let count = batches[first..]
             .iter()

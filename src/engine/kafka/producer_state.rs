@@ -377,6 +377,9 @@ impl ProducerStates {
     /// The first offset of the earliest transaction that is open, or ended by a marker above the high
     /// watermark (`ProducerStateManager.firstUnstableOffset`).
     pub fn first_unstable_offset(&self) -> Option<Offset> {
+        if self.open.is_empty() && self.unreplicated.is_empty() {
+            return None;
+        }
         let open = self.open.iter().map(|open| open.first_offset);
         let unreplicated = self.unreplicated.iter().map(|transaction| transaction.first_offset);
         open.chain(unreplicated).min()

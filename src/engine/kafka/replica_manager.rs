@@ -437,8 +437,13 @@ impl ReplicaManager {
             partition.log.append_as_follower(batch, now);
             out.emit_as_cause(Event::BatchAppended { batch });
         }
-        partition.log.set_high_watermark(leader_high_watermark);
-        if partition.log.raise_log_start(leader_log_start_offset) {
+        let moved = partition.log.set_high_watermark(leader_high_watermark);
+        let raised = partition.log.raise_log_start(leader_log_start_offset);
+        if batches.is_empty() && !moved && !raised {
+            // Most partitions of most answers: nothing is new, so nobody hears of it.
+            return;
+        }
+        if raised {
             out.emit(Event::LogStartMoved { partition: id, to: leader_log_start_offset });
         }
         self.flush(id, flush_messages);

@@ -68,6 +68,27 @@ pub(crate) struct Player {
     quiet: bool,
     /// Something that waits may be able to go on.
     stirred: bool,
+    /// Which kinds of triggers the script has, so that the others are not looked for.
+    triggers: TriggerKinds,
+}
+
+/// The kinds of triggers that an event can meet.
+#[derive(Clone, Copy, Debug, Default)]
+struct TriggerKinds {
+    conditions: bool,
+    points: bool,
+    messages: bool,
+}
+
+impl TriggerKinds {
+    fn of(script: &[ScriptLine]) -> TriggerKinds {
+        let has = |is: fn(Trigger) -> bool| script.iter().any(|line| is(line.trigger));
+        TriggerKinds {
+            conditions: has(|trigger| matches!(trigger, Trigger::When(_))),
+            points: has(|trigger| matches!(trigger, Trigger::Point { .. })),
+            messages: has(|trigger| matches!(trigger, Trigger::Message { .. })),
+        }
+    }
 }
 
 /// The end of a run, in its order (scenario text, "The end").
@@ -186,6 +207,7 @@ impl Player {
 impl World {
     pub(crate) fn begin_script(&mut self) {
         let setup = self.stage.setup.clone();
+        self.player.triggers = TriggerKinds::of(&setup.script);
         for (index, line) in setup.script.iter().enumerate() {
             if let Trigger::At(at) = line.trigger {
                 self.start_timer_task(Some(index as u32), at);
@@ -402,7 +424,7 @@ impl World {
             state.deadline = at;
             self.stage.push(at, None, What::Task(task as u32));
         }
-        if !self.stage.setup.script.is_empty() {
+        if self.player.triggers.conditions {
             self.check_triggers();
         }
     }
@@ -553,6 +575,9 @@ impl World {
 
     /// A program has reached a point for the `number`-th time.
     pub(crate) fn on_point(&mut self, application: ApplicationId, point: ProgramPoint, number: u32) {
+        if !self.player.triggers.points {
+            return;
+        }
         for index in 0..self.stage.setup.script.len() {
             if self.stage.setup.script[index].trigger == (Trigger::Point { application, point, number }) {
                 self.set_off(index as u32, None);
@@ -569,6 +594,9 @@ impl World {
         direction: Direction,
         cause: Option<EntryId>,
     ) {
+        if !self.player.triggers.messages {
+            return;
+        }
         let Some(application) = self.clients[usize::from(client.0)].application else { return };
         for index in 0..self.stage.setup.script.len() {
             let trigger = self.stage.setup.script[index].trigger;

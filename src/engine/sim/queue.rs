@@ -245,16 +245,21 @@ impl<E: Copy> EventQueue<E> {
     }
 }
 
-/// The usual number of slots and its nodes: with constants, loops unroll and bounds need no check.
+/// The usual numbers of slots and their nodes: with constants, loops unroll and bounds need no check.
 const FIRST_SLOTS: usize = 1 << FIRST_SLOT_BITS;
 const FIRST_NODES: usize = Layout::nodes(FIRST_SLOTS);
+const NEXT_SLOTS: usize = FIRST_SLOTS * 4;
+const NEXT_NODES: usize = Layout::nodes(NEXT_SLOTS);
 
 /// Writes a key to an empty leaf.
 #[inline(always)]
 fn insert(tree: &mut [u64], slots: usize, slot: usize, key: u64) {
     match <&mut [u64; FIRST_NODES]>::try_from(&mut *tree) {
         Ok(tree) => insert_at(tree, FIRST_SLOTS, slot % FIRST_SLOTS, key),
-        Err(_) => insert_many(tree, slots, slot, key),
+        Err(_) => match <&mut [u64; NEXT_NODES]>::try_from(&mut *tree) {
+            Ok(tree) => insert_at(tree, NEXT_SLOTS, slot % NEXT_SLOTS, key),
+            Err(_) => insert_many(tree, slots, slot, key),
+        },
     }
 }
 
@@ -263,7 +268,10 @@ fn insert(tree: &mut [u64], slots: usize, slot: usize, key: u64) {
 fn remove(tree: &mut [u64], slots: usize, slot: usize) -> u64 {
     match <&mut [u64; FIRST_NODES]>::try_from(&mut *tree) {
         Ok(tree) => remove_at(tree, FIRST_SLOTS, slot % FIRST_SLOTS),
-        Err(_) => remove_many(tree, slots, slot),
+        Err(_) => match <&mut [u64; NEXT_NODES]>::try_from(&mut *tree) {
+            Ok(tree) => remove_at(tree, NEXT_SLOTS, slot % NEXT_SLOTS),
+            Err(_) => remove_many(tree, slots, slot),
+        },
     }
 }
 

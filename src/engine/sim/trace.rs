@@ -43,15 +43,20 @@ impl<A: Copy, E: Copy> Trace<A, E> {
     ///
     /// # Panics
     /// If time runs backwards or the cause is not earlier: a defect of the engine.
+    #[inline(always)]
     pub fn push(&mut self, at: Time, actor: A, cause: Option<EntryId>, event: E) -> Option<EntryId> {
-        if !self.on {
-            return None;
-        }
+        // Inlined this far, a fact is not even put together for a trace that is off.
+        if self.on { Some(self.record(at, actor, cause, event)) } else { None }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn record(&mut self, at: Time, actor: A, cause: Option<EntryId>, event: E) -> EntryId {
         let id = EntryId(self.entries.len() as u32);
         assert!(self.entries.last().is_none_or(|last| last.at <= at), "time ran backwards");
         assert!(cause.is_none_or(|cause| cause < id), "a cause must be earlier");
         self.entries.push(Entry { id, at, actor, cause, event });
-        Some(id)
+        id
     }
 
     /// All entries, oldest first.
