@@ -262,6 +262,8 @@ impl PartitionLog {
         let keep = files.batches.partition_point(|batch| batch.next_offset() <= offset);
         files.batches.truncate(keep);
         files.written_at.truncate(keep);
+        // `UnifiedLog.truncateTo`: records that were deleted before do not keep the log from ending earlier.
+        files.log_start_offset = files.log_start_offset.min(offset);
         let end = files.batches.last().map_or(files.log_start_offset, Batch::next_offset);
         files.log_end_offset = end;
         files.flushed_offset = files.flushed_offset.min(end);

@@ -8,7 +8,7 @@ use super::network::Purpose;
 use super::network_client::{NetworkClient, NetworkConfig};
 use super::out::{CallId, NodeEvent, Out, Timer};
 use super::record::Batch;
-use super::record_accumulator::{BatchId, RecordAccumulator};
+use super::record_accumulator::{BatchId, BatchRecord, RecordAccumulator};
 use super::sender::Blocked;
 use super::transaction_manager::TransactionManager;
 use super::types::*;
@@ -572,6 +572,12 @@ impl Producer {
     /// Records without an answer.
     pub fn unsettled(&self) -> usize {
         self.unsettled
+    }
+
+    /// A batch's first record whose answer the application awaits: what `send()` refused goes along in vain.
+    pub(super) fn first_awaited(&self, records: &[BatchRecord]) -> RecordId {
+        let awaited = records.iter().find(|record| !self.in_vain.contains(&record.record));
+        awaited.unwrap_or(&records[0]).record
     }
 
     /// The records without an answer, each with where it goes and whether a request with it is under way: those in

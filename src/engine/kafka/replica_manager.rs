@@ -455,9 +455,13 @@ impl ReplicaManager {
     pub fn truncate(&mut self, id: PartitionId, offset: Offset, out: &mut Out) {
         let (now, expiration) = (out.now(), self.config.producer_id_expiration);
         let Some(partition) = self.partition_mut(id) else { return };
+        let start = partition.log.log_start_offset();
         if partition.log.truncate_to(offset, now, expiration) {
             let to = partition.log.log_end_offset();
             out.emit_as_cause(Event::LogTruncated { partition: id, to });
+            if partition.log.log_start_offset() < start {
+                out.emit(Event::LogStartMoved { partition: id, to: partition.log.log_start_offset() });
+            }
         }
         self.publish(id, out);
     }

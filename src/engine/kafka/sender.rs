@@ -398,7 +398,7 @@ impl Producer {
         self.accumulator.reenqueue(id, out.now());
         let batch = self.accumulator.get(id).expect("it was just queued");
         let (partition, attempt) = (batch.partition, batch.attempts + 1);
-        let first_record = batch.records[0].record;
+        let first_record = self.first_awaited(&batch.records);
         let at = self.accumulator.retry_at(id, self.network.leader(partition).leader_epoch, out);
         let entry = out.emit(Event::RetryScheduled { partition, first_record, attempt, error, at });
         self.accumulator.get_mut(id).expect("it was just queued").cause = entry;
@@ -465,7 +465,7 @@ impl Producer {
         for id in &expired {
             let batch = self.accumulator.get(*id).expect("just found");
             let (partition, attempts, in_retry) = (batch.partition, batch.attempts, batch.in_retry);
-            let (first_record, last_sequence) = (batch.records[0].record, batch.last_sequence());
+            let (first_record, last_sequence) = (self.first_awaited(&batch.records), batch.last_sequence());
             let cause = out.cause;
             out.emit_as_cause(Event::BatchExpired { partition, first_record, attempts });
             self.fail_batch(*id, Exception::new(ExceptionClass::TimeoutException), false, out);

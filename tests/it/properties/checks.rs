@@ -244,10 +244,25 @@ fn transactions(world: &World) -> Vec<Transaction> {
     all
 }
 
+fn an_open_transaction_holds_readers_up(world: &World) -> bool {
+    let partitions = world.image().partitions.iter().enumerate().skip(2);
+    partitions.map(|(index, image)| (PartitionId(index as u8), image.leader)).any(|(partition, leader)| {
+        leader
+            .and_then(|leader| world.brokers[leader.index()].log(partition))
+            .is_some_and(|log| log.last_stable_offset() < log.high_watermark())
+    })
+}
+
 /// A read_committed reader sees all of a transaction or nothing; all of it if its commit returned; nothing if
 /// its abort did. A record that was sent in several transactions is looked at apart: it is seen no more often than
 /// it was sent in transactions that were not known to be aborted.
+///
+/// Not while another transaction is open: readers get no further than its first record, be that in the middle of a
+/// committed transaction (recording `lso-within-a-transaction`).
 pub fn transactions_are_whole(world: &World) -> Verdict {
+    if an_open_transaction_holds_readers_up(world) {
+        return Verdict::DoesNotApply;
+    }
     let seen = read(world, IsolationLevel::ReadCommitted);
     let transactions = transactions(world);
     let mut applies = false;

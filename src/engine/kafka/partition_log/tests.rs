@@ -587,3 +587,22 @@ fn deleted_records_leave_the_producer_known() {
     assert_eq!(lab.c(P, 0, 2, 1), Ok(2));
     assert_eq!(lab.log.read(2, 3).len(), 1);
 }
+
+/// `UnifiedLog.truncateTo`: a leader that lost its disk may end before what was deleted on a follower.
+#[test]
+fn truncation_goes_below_what_was_deleted() {
+    for (to, end) in [(0, 0), (1, 1), (2, 2)] {
+        let mut lab = Lab::new();
+        for sequence in 0..3 {
+            lab.c(P, 0, sequence, 1).expect("it is the next");
+        }
+        lab.log.raise_log_start(2);
+        assert!(lab.log.truncate_to(to, Time::ZERO, DAY));
+        let (start, high_watermark) = (lab.log.log_start_offset(), lab.log.high_watermark());
+        assert_eq!(
+            (start, lab.log.log_end_offset(), high_watermark <= end),
+            (end.min(2), end, true),
+            "to {to}"
+        );
+    }
+}
