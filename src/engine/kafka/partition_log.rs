@@ -342,8 +342,10 @@ impl PartitionLog {
     pub fn keep_first_records(&mut self, records: u32, now: Time, producer_expiration: Span) {
         let first = self.files.batches.first().map_or(self.files.log_start_offset, |b| b.base_offset);
         let keep = (first + i64::from(records)).max(self.files.flushed_offset);
-        self.truncate_to(keep, now, producer_expiration);
+        // The start is on disk apart from the log (`log-start-offset-checkpoint`).
         let start = self.files.log_start_offset;
+        self.truncate_to(keep, now, producer_expiration);
+        self.files.log_start_offset = start;
         if self.files.log_end_offset < start {
             // All that is left was deleted before: the log is empty at its start (`LogLoader.load`).
             self.truncate_fully_and_start_at(start);
