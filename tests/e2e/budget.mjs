@@ -23,7 +23,8 @@ try {
 }
 
 if (!requests.includes(worker)) requests.push(worker);
-const files = requests.map((url) => url.slice(address.length) || 'index.html');
+// Each worker asks for the same two files again, which the browser has by then: what is counted is what is loaded.
+const files = [...new Set(requests)].map((url) => url.slice(address.length) || 'index.html');
 const sizes = files.map((file) => [gzipSync(readFileSync(join(folder, file)), { level: 9 }).length, file]);
 const total = sizes.reduce((sum, [size]) => sum + size, 0);
 const kib = (bytes) => `${(bytes / 1024).toFixed(1)} KiB`.padStart(11);
