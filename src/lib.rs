@@ -9,6 +9,8 @@
 //!   - `engine::kafka`: one Kafka concept per file. With it `engine::script` (what happens to a run from
 //!     outside) and `engine::ledger` (what became of each record), which its actors read and write.
 //!   - `engine::world`: the cluster and its clients as one `Clone` value.
+//!   - `engine::run`: the front door. `engine::player`, `program` and `application` carry out steps and programs;
+//!     `engine::observe`, `wire` and `meter` are what is read off a run.
 //!   - `engine::check`: the one judgement of a run; `engine::measure`: many runs and what they come to.
 //! - [`scenario`]: what a text or a link says: configuration, applications, steps, seed, view.
 //! - [`view`]: pure view models: from a trace to lanes, marks, state, narration, verdict.
