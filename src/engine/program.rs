@@ -4,6 +4,7 @@
 //! it again from what survives (the log, committed offsets, the sink).
 
 use super::kafka::error::{Exception, ExceptionClasses};
+use super::kafka::event::PositionChange;
 use super::kafka::message::OffsetEntry;
 use super::kafka::out::{CallId, Completion, What};
 use super::kafka::producer::ProducerCall;
@@ -589,7 +590,8 @@ impl World {
             if let ClientKind::Consumer(consumer) = &mut self.clients[usize::from(client.0)].kind
                 && consumer.assignment().contains(partition)
             {
-                consumer.seek(partition, first, &mut self.stage.out(Node::Client(client), None));
+                let why = PositionChange::Seek;
+                consumer.seek(partition, first, why, &mut self.stage.out(Node::Client(client), None));
             }
         }
     }

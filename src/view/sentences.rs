@@ -183,6 +183,9 @@ impl Teller<'_> {
                         )
                     }
                     PositionChange::Seek => format!("{who} seeks to offset {offset} of {partition}."),
+                    PositionChange::Stored => {
+                        format!("{who} seeks to offset {offset} of {partition}, which its sink has stored.")
+                    }
                     PositionChange::Truncated => {
                         format!(
                             "The log of {partition} no longer has what {who} read: it goes back to offset {offset}."

@@ -130,6 +130,11 @@ impl Consumer {
         self.run(out);
     }
 
+    /// The records that polls have returned and the application has not taken.
+    pub fn polled(&self) -> &[(RecordId, PartitionId, Offset)] {
+        &self.polled
+    }
+
     /// The records that polls have returned since this was last called, in order.
     pub fn take_polled(&mut self) -> std::vec::Drain<'_, (RecordId, PartitionId, Offset)> {
         self.polled.drain(..)
@@ -175,12 +180,18 @@ impl Consumer {
     }
 
     /// `seek()`. Returns what it throws: IllegalStateException if the partition is not assigned.
-    pub fn seek(&mut self, partition: PartitionId, offset: Offset, out: &mut Out) -> Option<Exception> {
+    pub fn seek(
+        &mut self,
+        partition: PartitionId,
+        offset: Offset,
+        why: PositionChange,
+        out: &mut Out,
+    ) -> Option<Exception> {
         if self.subscription.get(partition).is_none() {
             return Some(Exception::new(ExceptionClass::IllegalStateException));
         }
         let leader = self.client.leader(partition);
-        self.subscription.seek(partition, (offset, -1), leader, PositionChange::Seek, out);
+        self.subscription.seek(partition, (offset, -1), leader, why, out);
         None
     }
 

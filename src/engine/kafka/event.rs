@@ -127,8 +127,10 @@ pub enum PositionChange {
     Committed,
     /// To where `auto.offset.reset` says.
     Reset,
-    /// By `seek()`.
+    /// By `seek()`, and with it the application drops what it has in hand.
     Seek,
+    /// By `seek()` of a rebalance listener, to the offset that the sink has stored.
+    Stored,
     /// Back to where the log parts from what was read (KIP-320).
     Truncated,
     /// Over records that are not handed out: markers, aborted records.

@@ -259,12 +259,14 @@ impl PartitionLog {
         if offset >= files.log_end_offset {
             return false;
         }
+        let begin = files.batches.first().map_or(offset, |batch| batch.base_offset.min(offset));
         let keep = files.batches.partition_point(|batch| batch.next_offset() <= offset);
         files.batches.truncate(keep);
         files.written_at.truncate(keep);
-        // `UnifiedLog.truncateTo`: records that were deleted before do not keep the log from ending earlier.
-        files.log_start_offset = files.log_start_offset.min(offset);
-        let end = files.batches.last().map_or(files.log_start_offset, Batch::next_offset);
+        // Without a batch left the log is empty from where it began. Records that were deleted before do not keep it from
+        // ending earlier (`UnifiedLog.truncateTo`).
+        let end = files.batches.last().map_or(begin, Batch::next_offset);
+        files.log_start_offset = files.log_start_offset.min(end);
         files.log_end_offset = end;
         files.flushed_offset = files.flushed_offset.min(end);
         files.aborted.retain(|entry| entry.last_offset < end);
@@ -338,18 +340,20 @@ impl PartitionLog {
     }
 
     /// A power loss: of what was written only the first `records` records (markers count) are left, or
-    /// what was flushed if that is more.
-    pub fn keep_first_records(&mut self, records: u32, now: Time, producer_expiration: Span) {
+    /// what was flushed if that is more. Returns where that ends. If it was all deleted before, the log is then empty
+    /// and begins anew at its start (`LogLoader.load`).
+    pub fn keep_first_records(&mut self, records: u32, now: Time, producer_expiration: Span) -> Offset {
         let first = self.files.batches.first().map_or(self.files.log_start_offset, |b| b.base_offset);
         let keep = (first + i64::from(records)).max(self.files.flushed_offset);
         // The start is on disk apart from the log (`log-start-offset-checkpoint`).
         let start = self.files.log_start_offset;
         self.truncate_to(keep, now, producer_expiration);
         self.files.log_start_offset = start;
-        if self.files.log_end_offset < start {
-            // All that is left was deleted before: the log is empty at its start (`LogLoader.load`).
+        let left = self.files.log_end_offset;
+        if left < start {
             self.truncate_fully_and_start_at(start);
         }
+        left
     }
 
     fn write_snapshot(&mut self) {

@@ -565,10 +565,13 @@ impl ReplicaManager {
         for id in partitions.iter() {
             let Some(partition) = self.partition_mut(id) else { continue };
             let end = partition.log.log_end_offset();
-            partition.log.keep_first_records(records, now, expiration);
-            let to = partition.log.log_end_offset();
+            let to = partition.log.keep_first_records(records, now, expiration);
+            let start = partition.log.log_start_offset();
             if to != end {
                 out.emit(Event::LogTruncated { partition: id, to });
+            }
+            if to < start {
+                out.emit(Event::LogStartMoved { partition: id, to: start });
             }
         }
     }

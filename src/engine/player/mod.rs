@@ -9,7 +9,7 @@ use super::application::{self, InHand};
 use super::kafka::config::{AutoOffsetReset, ConsumerConfig};
 use super::kafka::consumer::{Consumer, Subscription};
 use super::kafka::error::{Exception, ExceptionClass};
-use super::kafka::event::{ConnectionEnd, Event};
+use super::kafka::event::{ConnectionEnd, Event, PositionChange};
 use super::kafka::message::{Api, GroupMetadata, OffsetEntry};
 use super::kafka::network::{ActiveFault, Link, LinkEnds};
 use super::kafka::out::{CallId, Completion, What};

@@ -168,7 +168,8 @@ impl World {
         };
         for partition in added.iter() {
             if let Some(offset) = self.stored_offsets.next(&setup, application, partition) {
-                consumer.seek(partition, offset, &mut self.stage.out(Node::Client(client), None));
+                let why = PositionChange::Stored;
+                consumer.seek(partition, offset, why, &mut self.stage.out(Node::Client(client), None));
             }
         }
     }
@@ -381,10 +382,17 @@ impl World {
                 Some(self.new_task(Some(index), Activity::PollingOnce { application, client, call }))
             }
             ClientAction::Seek { offset } => {
-                self.applications[usize::from(application.0)].in_hand.clear();
                 let partition = self.consumer_partition(application);
-                if let ClientKind::Consumer(consumer) = &mut self.clients[usize::from(client.0)].kind {
-                    consumer.seek(partition, *offset, &mut self.stage.out(node, None));
+                let ClientKind::Consumer(consumer) = &mut self.clients[usize::from(client.0)].kind else {
+                    return None;
+                };
+                let why = PositionChange::Seek;
+                match consumer.seek(partition, *offset, why, &mut self.stage.out(node, None)) {
+                    None => self.applications[usize::from(application.0)].in_hand.clear(),
+                    Some(exception) => {
+                        let why = format!("seek() throws {}: its partition is not assigned", exception);
+                        self.fail(RunError::Impossible { step: index, why });
+                    }
                 }
                 None
             }

@@ -71,13 +71,14 @@ impl State {
             Event::LogStartMoved { partition, to } => {
                 if let Some(replica) = self.replica_mut(broker, partition) {
                     replica.start = to;
-                    replica.move_high_watermark(replica.high_watermark);
                     if to > replica.end {
                         replica.log = Chunked::default();
                         replica.open.clear();
                         replica.ended.clear();
                         replica.end = to;
+                        replica.high_watermark = to;
                     }
+                    replica.move_high_watermark(replica.high_watermark);
                 }
                 self.changed.push(Changed::Log { broker, partition, from: to });
             }
@@ -419,9 +420,11 @@ fn consumer_fact(consumer: &mut ConsumerState, client: ClientId, entry: &Entry) 
             consumer.in_hand.push(record);
         }
         Event::RecordProcessed { record } => {
-            if let Some(place) = consumer.in_hand.iter().position(|in_hand| *in_hand == record) {
-                consumer.in_hand.remove(place);
-            }
+            // The next in hand is processed, or past the hand what a loop has just polled.
+            let is_next = consumer.in_hand.first() == Some(&record);
+            let place =
+                if is_next { Some(0) } else { consumer.in_hand.iter().rposition(|held| *held == record) };
+            place.map(|place| consumer.in_hand.remove(place));
         }
         Event::CallBegan { call } => consumer.call = Some(call),
         Event::CallReturned { .. } => consumer.call = None,

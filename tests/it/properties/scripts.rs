@@ -171,15 +171,6 @@ pub fn consuming(seed: u64) -> Vec<String> {
     writer.lines
 }
 
-/// The same, without power losses where records are deleted.
-pub fn anything_the_trace_tells(seed: u64) -> Vec<String> {
-    let mut lines = anything(seed);
-    if lines.iter().any(|line| line.contains("delete-records")) {
-        lines.retain(|line| !line.contains("lose-power"));
-    }
-    lines
-}
-
 /// Scripts of all kinds: whatever the notation allows.
 pub fn anything(seed: u64) -> Vec<String> {
     let choice = seed % 8;
