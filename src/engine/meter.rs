@@ -1,7 +1,7 @@
 //! What is measured while a run goes on, because nothing of it is left at the end: when a record was first
 //! written, when readers could first see it, and what went over the network. Off unless asked for.
 
-use super::kafka::event::Event;
+use super::kafka::event::{Event, TransactionManagerState};
 use super::kafka::record::{Arenas, Payload};
 use super::kafka::types::*;
 use super::sim::time::Time;
@@ -24,6 +24,40 @@ pub struct Traffic {
     pub bytes: u64,
 }
 
+/// What clients went through that their applications see: the states of transactional producers, and the calls of rebalance listeners.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientStates(pub u64);
+
+impl ClientStates {
+    /// Those of [`TransactionManagerState`], in its order, then those of `ConsumerRebalanceListener`.
+    const NAMES: [&str; 11] = [
+        "Uninitialized",
+        "Initializing",
+        "Ready",
+        "InTransaction",
+        "CommittingTransaction",
+        "AbortingTransaction",
+        "AbortableError",
+        "FatalError",
+        "onPartitionsAssigned",
+        "onPartitionsRevoked",
+        "onPartitionsLost",
+    ];
+
+    fn insert(&mut self, place: usize) {
+        self.0 |= 1 << place;
+    }
+
+    /// Their names, as Kafka spells them.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let named = Self::NAMES.into_iter().enumerate();
+        named.filter(move |(place, _)| self.0 & 1 << place != 0).map(|(_, name)| name)
+    }
+}
+
+const _: () =
+    assert!(TransactionManagerState::FatalError as usize == 7, "the listeners' calls come after the states");
+
 /// The meter of one run.
 #[derive(Clone, Debug, Default)]
 pub struct Meter {
@@ -33,6 +67,7 @@ pub struct Meter {
     sights: Vec<Vec<Sight>>,
     traffic: Traffic,
     traffic_at_last_use: Traffic,
+    states: ClientStates,
 }
 
 impl Meter {
@@ -43,6 +78,7 @@ impl Meter {
         self.sights.iter_mut().for_each(Vec::clear);
         self.traffic = Traffic::default();
         self.traffic_at_last_use = Traffic::default();
+        self.states = ClientStates::default();
     }
 
     /// When a record was first written to a log.
@@ -67,6 +103,11 @@ impl Meter {
         self.traffic_at_last_use
     }
 
+    /// What clients went through.
+    pub fn states(&self) -> ClientStates {
+        self.states
+    }
+
     /// Whether a fact is measured. Where the kind of fact is known, the compiler answers this.
     #[inline(always)]
     pub(crate) fn concerns(event: &Event) -> bool {
@@ -80,6 +121,10 @@ impl Meter {
                 | Event::RecordAcknowledged { .. }
                 | Event::RecordProcessed { .. }
                 | Event::OffsetCommitted { .. }
+                | Event::TransactionManagerChanged { .. }
+                | Event::PartitionsAssigned { .. }
+                | Event::PartitionsRevoked { .. }
+                | Event::PartitionsLost { .. }
         )
     }
 
@@ -113,6 +158,10 @@ impl Meter {
             | Event::OffsetCommitted { .. } => {
                 self.traffic_at_last_use = self.traffic;
             }
+            Event::TransactionManagerChanged { state, .. } => self.states.insert(*state as usize),
+            Event::PartitionsAssigned { .. } => self.states.insert(8),
+            Event::PartitionsRevoked { .. } => self.states.insert(9),
+            Event::PartitionsLost { .. } => self.states.insert(10),
             _ => {}
         }
     }

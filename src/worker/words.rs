@@ -88,8 +88,11 @@ impl Words<'_> {
     }
 
     fn metrics(&mut self, metrics: &mut Metrics) {
-        let Metrics { runs, given_up, given_up_example, raised, faults, tallies, times } = metrics;
-        [runs, given_up, &mut raised.0].into_iter().chain(faults).for_each(|number| self.number(number));
+        let Metrics { runs, given_up, given_up_example, raised, states, faults, tallies, times } = metrics;
+        [runs, given_up, &mut raised.0, &mut states.0]
+            .into_iter()
+            .chain(faults)
+            .for_each(|number| self.number(number));
         let mut pair = given_up_example.map(|run| (run, 0));
         self.pair(&mut pair);
         *given_up_example = pair.map(|(run, _)| run);

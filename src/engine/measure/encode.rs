@@ -4,6 +4,7 @@
 use super::estimate::{Example, Tally};
 use super::histogram::Histogram;
 use super::metrics::{GROUPS, Metrics, Times};
+use crate::engine::meter::ClientStates;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -33,6 +34,9 @@ struct MetricsForm {
     given_up: u64,
     given_up_example: Option<u64>,
     raised: String,
+    /// Shard files of before have none.
+    #[serde(default)]
+    states: u64,
     faults: Vec<u64>,
     tallies: Vec<TallyForm>,
     times: Vec<TimesForm>,
@@ -56,6 +60,7 @@ impl Serialize for Metrics {
             given_up: self.given_up,
             given_up_example: self.given_up_example,
             raised: self.raised.0.to_string(),
+            states: self.states.0,
             faults: self.faults.to_vec(),
             tallies: self.tallies.iter().map(tally).collect(),
             times: self.times.iter().map(times).collect(),
@@ -74,6 +79,7 @@ impl<'de> Deserialize<'de> for Metrics {
             runs: form.runs,
             given_up: form.given_up,
             given_up_example: form.given_up_example,
+            states: ClientStates(form.states),
             ..Metrics::default()
         };
         metrics.raised.0 = form.raised.parse().map_err(|_| wrong("exceptions that are no whole number"))?;

@@ -6,6 +6,7 @@ use super::histogram::Histogram;
 use super::mix::FaultKind;
 use crate::engine::check::Counts;
 use crate::engine::kafka::error::ExceptionClasses;
+use crate::engine::meter::ClientStates;
 use crate::engine::sim::hash::StreamHash;
 
 /// What is counted, and among what.
@@ -198,6 +199,8 @@ pub struct Metrics {
     pub given_up_example: Option<u64>,
     /// What was thrown to applications in any of the runs: by calls of programs, and by the futures of records.
     pub raised: ExceptionClasses,
+    /// What clients went through in any of the runs.
+    pub states: ClientStates,
     /// How often each kind of fault happened.
     pub faults: [u64; FaultKind::ALL.len()],
     /// By [`Counted`].
@@ -231,6 +234,7 @@ impl Metrics {
             (own, more) => own.or(more),
         };
         self.raised.0 |= other.raised.0;
+        self.states.0 |= other.states.0;
         self.faults.iter_mut().zip(&other.faults).for_each(|(own, more)| *own = own.saturating_add(*more));
         self.tallies.iter_mut().zip(&other.tallies).for_each(|(own, more)| own.merge(more));
         self.times.iter_mut().zip(&other.times).for_each(|(own, more)| own.merge(more));
@@ -255,7 +259,7 @@ impl Metrics {
         };
         [self.runs, self.given_up, self.given_up_example.map_or(0, |run| run + 1)]
             .into_iter()
-            .chain([self.raised.0])
+            .chain([self.raised.0, self.states.0])
             .chain(self.faults)
             .for_each(|number| hash.number(number));
         for tally in &self.tallies {

@@ -185,7 +185,7 @@ impl Runner {
         }
         self.sample = Sample { counts: self.judge.counts(), ..Sample::default() };
         self.look_at_records(run, metrics);
-        self.look_at_exceptions(metrics);
+        self.look_at_application(metrics);
         self.look_at_costs();
     }
 
@@ -238,7 +238,10 @@ impl Runner {
         sample.effects.1 = last_effect.since(first_sent).0;
     }
 
-    fn look_at_exceptions(&self, metrics: &mut Metrics) {
+    fn look_at_application(&self, metrics: &mut Metrics) {
+        if let Some(meter) = &self.world.stage.meter {
+            metrics.states.0 |= meter.states().0;
+        }
         for application in &self.world.applications {
             metrics.raised.0 |= application.program.raised.0;
         }

@@ -49,8 +49,8 @@ struct Finding {
     example: Option<Example>,
 }
 
-/// How many settings, kinds of requests and exceptions.
-pub(super) type Counts = [u64; 3];
+/// How many settings, kinds of requests, states and exceptions.
+pub(super) type Counts = [u64; 4];
 
 /// Where a guarantee stands among the three, as the word says.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -144,12 +144,12 @@ fn find(rule: Rule, own: usize, columns: &[Measured]) -> Option<Finding> {
                 place,
                 own,
                 columns,
-                (0..3).map(|which| {
+                (0..4).map(|which| {
                     let exact = |column: usize| {
                         let value = Milli(counts[column][which] * 1000);
                         Estimate { value, low: value, high: value }
                     };
-                    let what = ["settings changed", "kinds of requests", "exceptions"][which];
+                    let what = ["settings changed", "kinds of requests", "states", "exceptions"][which];
                     let text = |column: usize| counts[column][which].to_string();
                     (what, [exact(0), exact(1), exact(2)], [text(0), text(1), text(2)], None)
                 }),

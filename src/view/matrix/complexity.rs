@@ -1,5 +1,5 @@
-//! What is counted, not judged: which settings differ from Kafka's defaults, which requests clients send, which exceptions
-//! reach the application. Read off the scenario, a run without faults, and the measured runs.
+//! What is counted, not judged: which settings differ from Kafka's defaults, which requests clients send, which states and
+//! exceptions the application has to handle. Read off the scenario, a run without faults, and the measured runs.
 
 use super::claims::Counts;
 use super::{Cell, Line, Measured, Row};
@@ -7,6 +7,7 @@ use crate::engine::kafka::error::{ExceptionClass, ExceptionClasses};
 use crate::engine::kafka::event::Event;
 use crate::engine::kafka::message::{Api, CoordinatorKey, Request};
 use crate::engine::kafka::types::Node;
+use crate::engine::meter::ClientStates;
 use crate::engine::run;
 use crate::scenario::{Client, Scenario};
 use std::sync::Arc;
@@ -108,7 +109,13 @@ pub fn properties(scenario: &Scenario) -> String {
 /// How many of each.
 pub(super) fn counts(column: &Measured) -> Counts {
     let Complexity { settings, requests, .. } = &column.complexity;
-    [settings.len() as u64, requests.len() as u64, exceptions(column).len() as u64]
+    [settings.len(), requests.len(), states(column).len(), exceptions(column).len()].map(|count| count as u64)
+}
+
+/// The states of producers and the listeners' calls in the measured runs.
+fn states(column: &Measured) -> Vec<&'static str> {
+    let bits = column.sums.iter().fold(0, |all, sums| all | sums.states.0);
+    ClientStates(bits).names().collect()
 }
 
 /// The exceptions that reached the application in the measured runs.
@@ -128,6 +135,7 @@ pub(super) fn row(columns: &[Measured]) -> Row {
                 list("Settings", settings.join(", ")),
                 list("Requests", requests.join(", ")),
                 list("Coordinators", coordinators.join(", ")),
+                list("States", states(column).join(", ")),
                 list("Exceptions", exceptions(column).join(", ")),
             ],
             ..Cell::default()
@@ -136,7 +144,7 @@ pub(super) fn row(columns: &[Measured]) -> Row {
     Row {
         title: "Complexity",
         lines: vec![Line {
-            what: "settings changed · kinds of requests · exceptions that reached the application",
+            what: "settings changed · kinds of requests · states of the clients · exceptions that reached the application",
             cells: columns.iter().map(cell).collect(),
         }],
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::engine::check::Counts;
-use crate::engine::measure::{FaultMix, Sample};
+use crate::engine::measure::{FaultMix, Runner, Sample};
 use crate::scenario::measured::Workload;
 use crate::scenario::presets::Guarantee;
 
@@ -139,6 +139,24 @@ fn complexity_is_counted() {
     assert_eq!(columns[0].complexity.coordinators, ["group coordinator"]);
     assert!(columns[2].complexity.coordinators.contains(&"transaction coordinator"));
     assert!(listed(2).contains("TxnOffsetCommit") && !listed(1).contains("TxnOffsetCommit"));
+}
+
+#[test]
+fn states_are_those_of_the_measured_runs() {
+    let mut measured = columns([CALM; 3]);
+    for column in &mut measured {
+        let mut runner = Runner::new(&column.column.plan(Part::Calm));
+        runner.run(0, &mut column.sums[Part::Calm as usize]);
+    }
+    let rows = rows(&measured);
+    let row = rows.iter().find(|row| row.title == "Complexity").expect("a row");
+    let states = row.lines[0].cells.iter().map(|cell| {
+        let (_, states) = cell.listed.iter().find(|(what, _)| *what == "States").expect("a list");
+        states.as_str()
+    });
+    let listener = "onPartitionsAssigned, onPartitionsRevoked";
+    let transactional = "Ready, InTransaction, CommittingTransaction, onPartitionsAssigned";
+    assert_eq!(states.collect::<Vec<_>>(), [listener, listener, transactional]);
 }
 
 #[test]
