@@ -139,14 +139,15 @@ impl Runner {
 
     /// The world at the start of a run with this seed and the faults drawn for it.
     fn begin(&mut self, seed: u64) {
+        // First, for programs make their first calls when the world is set up.
+        let records = self.world.stage.setup.records.len();
+        self.world.stage.meter.get_or_insert_default().begin(records);
         let faults = &self.luck.faults;
         self.world.renew(|setup| {
             setup.seed = seed;
             setup.script.clear();
             faults.iter().for_each(|fault| fault.script(&mut setup.script));
         });
-        let records = self.world.stage.setup.records.len();
-        self.world.stage.meter.get_or_insert_default().begin(records);
     }
 
     /// The world of the run that was carried out last.

@@ -155,7 +155,7 @@ fn states_are_those_of_the_measured_runs() {
         states.as_str()
     });
     let listener = "onPartitionsAssigned, onPartitionsRevoked";
-    let transactional = "Ready, InTransaction, CommittingTransaction, onPartitionsAssigned";
+    let transactional = "Initializing, Ready, InTransaction, CommittingTransaction, onPartitionsAssigned";
     assert_eq!(states.collect::<Vec<_>>(), [listener, listener, transactional]);
 }
 
