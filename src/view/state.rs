@@ -3,7 +3,7 @@
 use crate::engine::kafka::error::{ErrorCode, Exception};
 use crate::engine::kafka::event::*;
 use crate::engine::kafka::network::MessageId;
-use crate::engine::kafka::record::MarkerKind;
+use crate::engine::kafka::record::{MarkerKind, Payload};
 use crate::engine::kafka::types::*;
 use crate::engine::script::ClientConfig;
 use crate::engine::sim::time::Time;
@@ -41,6 +41,22 @@ pub enum Content {
     Group(GroupId, i32),
     /// `__transaction_state`
     Transaction(TransactionalId, TransactionState),
+}
+
+impl Content {
+    /// What a record of a log holds.
+    pub fn of(payload: &Payload) -> Content {
+        match *payload {
+            Payload::Record(record) => Content::Record(record),
+            Payload::OffsetCommit { group, partition, offset, .. } => {
+                Content::Offset { group, partition, offset }
+            }
+            Payload::GroupMetadata { group, generation, .. } => Content::Group(group, generation),
+            Payload::Transaction(transaction) => {
+                Content::Transaction(transaction.transactional_id, transaction.state)
+            }
+        }
+    }
 }
 
 /// One offset of one replica's log.

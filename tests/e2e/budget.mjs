@@ -13,18 +13,23 @@ const lab = await Lab.start();
 const { address, folder } = lab.server;
 const worker = `${address}worker.js`;
 const requests = [];
+const workerRequests = [];
 try {
   await lab.open({}, async (page) => {
     await page.page.waitForLoadState('networkidle');
     requests.push(...page.requests);
+    workerRequests.push(...page.workerRequests);
   });
 } finally {
   await lab.close();
 }
 
 if (!requests.includes(worker)) requests.push(worker);
-// Each worker asks for the same two files again, which the browser has by then: what is counted is what is loaded.
-const files = [...new Set(requests)].map((url) => url.slice(address.length) || 'index.html');
+// Of several workers only the first asks for its script over the network, and what workers ask for the browser has by then.
+// What the page itself asks for twice counts twice.
+const known = requests.filter((url, place) => url !== worker || requests.indexOf(url) === place);
+for (const url of new Set(workerRequests)) if (!known.includes(url)) known.push(url);
+const files = known.map((url) => url.slice(address.length) || 'index.html');
 const sizes = files.map((file) => [gzipSync(readFileSync(join(folder, file)), { level: 9 }).length, file]);
 const total = sizes.reduce((sum, [size]) => sum + size, 0);
 const kib = (bytes) => `${(bytes / 1024).toFixed(1)} KiB`.padStart(11);

@@ -72,8 +72,9 @@ export class LabPage {
     this.page = page;
     /** Everything a healthy page never has, as one sentence each. */
     this.problems = [];
-    /** The requests made, in order. */
+    /** The requests made, in order: by the page itself, and by its workers. */
     this.requests = [];
+    this.workerRequests = [];
     this.#watch();
   }
 
@@ -87,7 +88,8 @@ export class LabPage {
     this.context.on('request', (request) => {
       const { protocol, origin } = new URL(request.url());
       if (protocol === 'data:') return;
-      this.requests.push(request.url());
+      const byWorker = request.headers().referer?.endsWith('/worker.js') ?? false;
+      (byWorker ? this.workerRequests : this.requests).push(request.url());
       if (origin !== this.lab.server.origin) note(`request to another host: ${request.url()}`);
     });
     this.context.on('requestfailed', (request) => note(`failed: ${request.url()}: ${request.failure()?.errorText}`));

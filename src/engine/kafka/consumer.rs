@@ -77,15 +77,7 @@ impl Consumer {
         config: &ConsumerConfig,
         setup: &Setup,
     ) -> Consumer {
-        let network = NetworkConfig {
-            request_timeout: config.request_timeout,
-            max_in_flight: 100,
-            reconnect_backoff: config.reconnect_backoff,
-            reconnect_backoff_max: config.reconnect_backoff_max,
-            retry_backoff: config.retry_backoff,
-            retry_backoff_max: config.retry_backoff_max,
-            metadata_max_age: config.metadata_max_age,
-        };
+        let network = NetworkConfig::of_consumer(config);
         let brokers = usize::from(setup.brokers);
         let partitions: usize = setup.topics.iter().map(|topic| usize::from(topic.config.partitions)).sum();
         let (subscribed, assigned_by_hand, is_member) = match subscription {

@@ -405,15 +405,7 @@ mod tests {
         ];
         for (error, generation, exception, generation_after, member_after) in rows {
             let config = ConsumerConfig::default();
-            let network = NetworkConfig {
-                request_timeout: config.request_timeout,
-                max_in_flight: 100,
-                reconnect_backoff: config.reconnect_backoff,
-                reconnect_backoff_max: config.reconnect_backoff_max,
-                retry_backoff: config.retry_backoff,
-                retry_backoff_max: config.retry_backoff_max,
-                metadata_max_age: config.metadata_max_age,
-            };
+            let network = NetworkConfig::of_consumer(&config);
             let setup = testing::setup(ClusterConfig::default());
             let subscription = [PartitionId(2)].into_iter().collect();
             let mut coordinator =

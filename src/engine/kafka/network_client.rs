@@ -5,6 +5,7 @@
 
 use super::client_metadata::ClientMetadata;
 pub use super::client_metadata::KnownLeader;
+use super::config::ConsumerConfig;
 use super::error::ErrorCode;
 use super::event::{ConnectionEnd, Event};
 use super::message::{Request, Response};
@@ -36,6 +37,21 @@ pub struct NetworkConfig {
     pub retry_backoff_max: Span,
     /// `metadata.max.age.ms`
     pub metadata_max_age: Span,
+}
+
+impl NetworkConfig {
+    /// A consumer's. It has no `max.in.flight.requests.per.connection` to be set (`ConsumerUtils.CONSUMER_MAX_INFLIGHT_REQUESTS_PER_CONNECTION`).
+    pub fn of_consumer(config: &ConsumerConfig) -> NetworkConfig {
+        NetworkConfig {
+            request_timeout: config.request_timeout,
+            max_in_flight: 100,
+            reconnect_backoff: config.reconnect_backoff,
+            reconnect_backoff_max: config.reconnect_backoff_max,
+            retry_backoff: config.retry_backoff,
+            retry_backoff_max: config.retry_backoff_max,
+            metadata_max_age: config.metadata_max_age,
+        }
+    }
 }
 
 /// What came of a request.

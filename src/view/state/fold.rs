@@ -118,7 +118,7 @@ impl State {
             BatchKind::Plain | BatchKind::Transactional => {
                 let payloads = story.arenas.payloads.get(batch.records);
                 let from = replica.log.len();
-                replica.append(batch, payloads.iter().map(content));
+                replica.append(batch, payloads.iter().map(Content::of));
                 mark_copies(replica, from, &self.records);
             }
         }
@@ -291,19 +291,6 @@ fn broker_life(event: &Event) -> Option<Life> {
         Event::BrokerPaused => Some(Life::Paused),
         Event::BrokerKilled | Event::BrokerStopped | Event::BrokerLostPower => Some(Life::Down),
         _ => None,
-    }
-}
-
-fn content(payload: &Payload) -> Content {
-    match *payload {
-        Payload::Record(record) => Content::Record(record),
-        Payload::OffsetCommit { group, partition, offset, .. } => {
-            Content::Offset { group, partition, offset }
-        }
-        Payload::GroupMetadata { group, generation, .. } => Content::Group(group, generation),
-        Payload::Transaction(transaction) => {
-            Content::Transaction(transaction.transactional_id, transaction.state)
-        }
     }
 }
 

@@ -4,7 +4,7 @@
 use kafka_guarantees::engine::application;
 use kafka_guarantees::engine::kafka::event::{SinkEffect, TransactionManagerState, TransactionState};
 use kafka_guarantees::engine::kafka::partition_log::PartitionLog;
-use kafka_guarantees::engine::kafka::record::{Batch, BatchKind, MarkerKind, Payload};
+use kafka_guarantees::engine::kafka::record::{Batch, BatchKind, MarkerKind};
 use kafka_guarantees::engine::kafka::transaction_state::NO_PRODUCER_EPOCH;
 use kafka_guarantees::engine::kafka::types::*;
 use kafka_guarantees::engine::ledger::Answer;
@@ -139,7 +139,7 @@ impl Differences<'_> {
                 BatchKind::Marker { kind, .. } => {
                     vec![Content::Marker(kind)]
                 }
-                _ => self.world.stage.arenas.payloads.get(batch.records).iter().map(content).collect(),
+                _ => self.world.stage.arenas.payloads.get(batch.records).iter().map(Content::of).collect(),
             };
             for (place, content) in contents.into_iter().enumerate() {
                 let sequence = if batch.base_sequence < 0 {
@@ -321,19 +321,6 @@ impl Differences<'_> {
         for row in told.sink.iter() {
             let index = usize::from(row.application.0);
             self.compare(|| "who writes to a sink".to_string(), is_consumer(index), true);
-        }
-    }
-}
-
-fn content(payload: &Payload) -> Content {
-    match *payload {
-        Payload::Record(record) => Content::Record(record),
-        Payload::OffsetCommit { group, partition, offset, .. } => {
-            Content::Offset { group, partition, offset }
-        }
-        Payload::GroupMetadata { group, generation, .. } => Content::Group(group, generation),
-        Payload::Transaction(transaction) => {
-            Content::Transaction(transaction.transactional_id, transaction.state)
         }
     }
 }
