@@ -6,6 +6,7 @@
 
 use std::fmt::Write;
 
+use super::matrix_settings::MatrixSettings;
 use super::presets::{self, Preset};
 use super::print::{brokers, instant, span};
 use super::vocabulary::{COMMITS, SINKS, word};
@@ -28,6 +29,8 @@ pub struct Opened {
     pub scenario: Scenario,
     /// The preset that it was made from, if it was.
     pub preset: Option<&'static str>,
+    /// How the matrix is measured.
+    pub matrix: MatrixSettings,
     /// What was ignored and why, in sentences.
     pub warnings: Vec<String>,
 }
@@ -176,6 +179,7 @@ pub fn open(link: &str) -> Opened {
     }
     let (mut text, mut preset, mut changes) = (None, None, Vec::new());
     let mut seen = Vec::new();
+    let mut matrix = MatrixSettings::default();
     for part in query_of(link).split('&').filter(|part| !part.is_empty()) {
         let (key, value) = part.split_once('=').unwrap_or((part, ""));
         let key = decode(key, &mut warnings);
@@ -193,6 +197,12 @@ pub fn open(link: &str) -> Opened {
             )),
             "text" => text = Some(decode(&value.replace(';', "\n"), &mut warnings)),
             "preset" => preset = Some(decode(value, &mut warnings)),
+            known if MatrixSettings::is_concerned(known) => {
+                let value = decode(value, &mut warnings);
+                if let Err(why) = matrix.change(known, &value) {
+                    warnings.push(format!("Ignored `{}={}`: {why}.", shown(known), shown(&value)));
+                }
+            }
             _ if changes.len() >= CHANGES_MAX => {
                 warnings.push(format!("Ignored `{}`: {CHANGES_MAX} changes are the most.", shown(&key)));
             }
@@ -217,6 +227,7 @@ pub fn open(link: &str) -> Opened {
     warnings.append(&mut opened.warnings);
     opened.scenario = apply_all(opened.scenario, &changes, &mut warnings);
     opened.warnings = warnings;
+    opened.matrix = matrix;
     opened
 }
 
@@ -272,7 +283,12 @@ fn open_preset(id: &str) -> Opened {
             (presets::Guarantee::AtLeastOnce.base(), vec![warning])
         }
     };
-    Opened { scenario: preset.scenario(), preset: Some(preset.id), warnings }
+    Opened {
+        scenario: preset.scenario(),
+        preset: Some(preset.id),
+        matrix: MatrixSettings::default(),
+        warnings,
+    }
 }
 
 /// Reads a text and leaves out the lines with a problem, and those that can't be without them.
@@ -304,7 +320,12 @@ fn open_text(text: &str) -> Opened {
             }
         }
         if is_clean {
-            return Opened { scenario: reading.scenario, preset: None, warnings };
+            return Opened {
+                scenario: reading.scenario,
+                preset: None,
+                matrix: MatrixSettings::default(),
+                warnings,
+            };
         }
     }
     warnings.push(format!("The text can't be run; this is {DEFAULT_PRESET}."));

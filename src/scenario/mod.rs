@@ -22,6 +22,7 @@ pub mod command;
 mod edit;
 pub mod link;
 mod lower;
+pub mod matrix_settings;
 pub mod measured;
 mod parse;
 pub mod presets;

@@ -19,11 +19,18 @@ pub fn read() -> Opened {
     link::open(hash.trim_start_matches('#'))
 }
 
+/// The link to what is seen.
+fn link_to(lab: Lab) -> String {
+    let mut link = lab.seen().to_link();
+    lab.matrix.with(|matrix| matrix.add_to_link(&mut link));
+    link
+}
+
 /// Keeps the address in step with the page: replaces it, so that "back" goes to where a link was followed, or leaves the page.
 pub fn follow(lab: Lab) {
     let pending = StoredValue::new(None::<TimeoutHandle>);
     Effect::new(move |before: Option<String>| {
-        let link = lab.seen().to_link();
+        let link = link_to(lab);
         // The first is what the page was opened with.
         if before.as_ref().is_some_and(|before| *before != link) {
             if let Some(timer) = pending.get_value() {
@@ -66,6 +73,10 @@ pub fn listen(lab: Lab, warnings: RwSignal<Vec<String>>) {
         if said.is_empty() || said.contains('=') {
             let opened = link::open(said);
             warnings.set(opened.warnings);
+            // Links on the page are about scenarios: what the reader has set of the matrix stays.
+            if !followed.get_value() {
+                lab.matrix.set(opened.matrix);
+            }
             lab.send(Command::Open(Box::new(opened.scenario)));
             if followed.get_value() {
                 show_verdict(lab);
@@ -92,11 +103,7 @@ pub fn share(lab: Lab, said: RwSignal<&'static str>) {
     let location = location();
     let page = location.href().unwrap_or_default();
     let page = page.split('#').next().unwrap_or_default();
-    copy(
-        format!("{page}#{}", lab.seen().to_link()),
-        said,
-        ["Link copied", "The link is in the address bar", ""],
-    );
+    copy(format!("{page}#{}", link_to(lab)), said, ["Link copied", "The link is in the address bar", ""]);
 }
 
 /// Copies a text, and says for a while that it did or did not; last what stands there otherwise.

@@ -3,6 +3,7 @@
 use crate::engine;
 use crate::engine::sim::time::Time;
 use crate::scenario::command::{Command, reduce};
+use crate::scenario::matrix_settings::MatrixSettings;
 use crate::scenario::{Look as LookedAt, Note, Problem, Scenario, presets};
 use crate::view::figure::{Figure, Look};
 use crate::view::panel::Panel;
@@ -66,13 +67,15 @@ pub struct Lab {
     pub look: Memo<Same<Look>>,
     /// The state at the playhead.
     pub panel: Memo<Panel>,
+    /// How the matrix is measured.
+    pub matrix: RwSignal<MatrixSettings>,
     /// The controls are open, where they are a sheet from below.
     pub sheet: RwSignal<bool>,
 }
 
 impl Lab {
     /// The page's signals, beginning with a scenario, at the instant that it looks at or at its end.
-    pub fn new(scenario: Scenario) -> Lab {
+    pub fn new(scenario: Scenario, matrix: MatrixSettings) -> Lab {
         let looked_at = scenario.look.as_ref().map(|look| look.at);
         let (scenario, set_scenario) = signal(scenario);
         let outcome = Memo::new(move |last: Option<&Outcome>| outcome(&scenario.read(), last));
@@ -101,6 +104,7 @@ impl Lab {
             figure,
             look,
             panel,
+            matrix: RwSignal::new(matrix),
             sheet: RwSignal::new(false),
         };
         if let Some(at) = looked_at {

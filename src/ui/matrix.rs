@@ -4,6 +4,7 @@ use super::icons::{Icon, icon};
 use super::lab::Lab;
 use super::measuring::{Measuring, State};
 use crate::scenario::command::Command;
+use crate::scenario::matrix_settings::MatrixSettings;
 use crate::scenario::measured::Workload;
 use crate::scenario::presets::Guarantee;
 use crate::view::matrix::number::grouped;
@@ -265,9 +266,9 @@ fn details(listed: &[(&'static str, String)], block: &str) -> AnyView {
 /// The faults of the runs, and the seed.
 #[component]
 fn Mix(measuring: Measuring) -> impl IntoView {
-    let factors = measuring.factors;
+    let settings = measuring.settings;
     let window = Workload::MATRIX.window();
-    let kinds = move || mix::kinds(&factors.get(), window);
+    let kinds = move || mix::kinds(&settings.get().factors, window);
     let line = move |place: usize| {
         let says = move || kinds()[place].says.clone();
         let name = kinds()[place].name;
@@ -277,11 +278,11 @@ fn Mix(measuring: Measuring) -> impl IntoView {
                 <input
                     type="number"
                     min="0"
-                    max=mix::MOST
-                    prop:value=move || factors.get()[place].to_string()
+                    max=MatrixSettings::MOST
+                    prop:value=move || settings.get().factors[place].to_string()
                     on:change=move |event| {
                         if let Ok(factor) = event_target_value(&event).parse::<u64>() {
-                            factors.update(|factors| factors[place] = factor.min(mix::MOST));
+                            settings.update(|settings| settings.factors[place] = factor.min(MatrixSettings::MOST));
                         }
                     }
                 />
@@ -290,18 +291,17 @@ fn Mix(measuring: Measuring) -> impl IntoView {
         }
         .into_any()
     };
-    let lines: Vec<AnyView> = (0..mix::USUAL.len()).map(line).collect();
-    let seed = measuring.seed;
+    let lines: Vec<AnyView> = (0..MatrixSettings::USUAL.len()).map(line).collect();
     view! {
         <label class="seed">
             "Seed "
             <input
                 type="number"
                 min="0"
-                prop:value=move || seed.get().to_string()
+                prop:value=move || settings.get().seed.to_string()
                 on:change=move |event| {
                     if let Ok(new) = event_target_value(&event).parse() {
-                        seed.set(new);
+                        settings.update(|settings| settings.seed = new);
                     }
                 }
             />

@@ -3,7 +3,9 @@
 
 use super::lab::Lab;
 use crate::engine::measure::Part;
+use crate::scenario::Scenario;
 use crate::scenario::campaign::{Campaign, Task};
+use crate::scenario::matrix_settings::MatrixSettings;
 use crate::scenario::measured::Workload;
 use crate::view::matrix::{self, Example, Measured, Row, mix};
 use crate::worker::SLICE_MICROS;
@@ -66,10 +68,8 @@ pub struct Counters {
 /// What is shown of the measuring.
 #[derive(Clone, Copy)]
 pub struct Measuring {
-    /// How much faster than life each kind of fault comes.
-    pub factors: RwSignal<mix::Factors>,
-    /// From which all luck is drawn.
-    pub seed: RwSignal<u64>,
+    /// What the reader set of it.
+    pub settings: RwSignal<MatrixSettings>,
     /// Whether it goes on.
     pub state: RwSignal<State>,
     /// How far it is.
@@ -120,8 +120,7 @@ impl Measuring {
     /// Begins by itself when the page has come to rest, and anew whenever what is measured changes.
     pub fn new(lab: Lab) -> Measuring {
         let measuring = Measuring {
-            factors: RwSignal::new(mix::USUAL),
-            seed: RwSignal::new(7),
+            settings: lab.matrix,
             state: RwSignal::new(State::Waiting),
             progress: RwSignal::new(Progress::default()),
             rate: RwSignal::new(0),
@@ -130,10 +129,10 @@ impl Measuring {
             counters: RwSignal::new(Counters::default()),
             driver: StoredValue::new_local(Driver::default()),
         };
-        let asked = move || (measuring.factors.get(), measuring.seed.get(), lab.scenario.get());
+        let asked = move || (measuring.settings.get(), lab.scenario.get());
         Effect::new(move |begun: Option<()>| {
-            let (factors, seed, scenario) = asked();
-            let begin = move || measuring.measure(&factors, seed, &scenario);
+            let (settings, scenario) = asked();
+            let begin = move || measuring.measure(&settings, &scenario);
             match begun {
                 None => set_timeout(begin, PATIENCE),
                 Some(()) if measuring.state.get_untracked() == State::Waiting => {}
@@ -144,9 +143,10 @@ impl Measuring {
     }
 
     /// Measures something, if it is not what is measured already.
-    fn measure(self, factors: &mix::Factors, seed: u64, scenario: &crate::scenario::Scenario) {
+    fn measure(self, settings: &MatrixSettings, scenario: &Scenario) {
+        let MatrixSettings { factors, seed } = *settings;
         let changed = self.driver.try_update_value(|driver| {
-            let mix = mix::mix(factors, Workload::MATRIX.window());
+            let mix = mix::mix(&factors, Workload::MATRIX.window());
             let same = |column: &Measured| (column.column.mix, column.column.seed) == (mix, seed);
             let mut columns = std::mem::take(&mut driver.columns);
             let old_yours = (columns.len() > 3).then(|| columns.remove(3)).map(|yours| yours.column);

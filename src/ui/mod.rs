@@ -31,7 +31,7 @@ use leptos::{html, prelude::*};
 pub fn App() -> impl IntoView {
     let opened = address::read();
     let warnings = RwSignal::new(opened.warnings);
-    let lab = Lab::new(opened.scenario);
+    let lab = Lab::new(opened.scenario, opened.matrix);
     address::follow(lab);
     address::listen(lab, warnings);
     let panel = NodeRef::<html::Details>::new();

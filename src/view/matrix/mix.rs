@@ -1,18 +1,10 @@
 //! The faults of the runs, as a reader sees and adjusts them.
 
 use super::number::{Unit, grouped, number};
-use crate::engine::measure::mix::{Per, USUAL_ACCELERATION};
+use crate::engine::measure::mix::Per;
 use crate::engine::measure::{FaultKind, FaultMix, Milli};
 use crate::engine::sim::time::Span;
-
-/// How many times more often than in life each kind happens, in the order of [`FaultKind::ALL`].
-pub type Factors = [u64; FaultKind::ALL.len()];
-
-/// All kinds alike.
-pub const USUAL: Factors = [USUAL_ACCELERATION; FaultKind::ALL.len()];
-
-/// The largest factor: a kind that is rare in life happens in every run.
-pub const MOST: u64 = 100_000_000;
+use crate::scenario::matrix_settings::Factors;
 
 /// A kind of fault with how often it happens.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use super::*;
 use crate::engine::check::Counts;
 use crate::engine::measure::{FaultMix, Runner, Sample};
+use crate::scenario::matrix_settings::MatrixSettings;
 use crate::scenario::measured::Workload;
 use crate::scenario::presets::Guarantee;
 
@@ -207,11 +208,11 @@ fn histograms_share_a_scale() {
 fn the_usual_mix_is_what_the_workload_is_measured_under() {
     use crate::engine::measure::mix::USUAL_ACCELERATION;
     let window = Workload::MATRIX.window();
-    assert_eq!(mix::mix(&mix::USUAL, window), FaultMix::accelerated(USUAL_ACCELERATION, window));
-    let kinds = mix::kinds(&mix::USUAL, window);
+    assert_eq!(mix::mix(&MatrixSettings::USUAL, window), FaultMix::accelerated(USUAL_ACCELERATION, window));
+    let kinds = mix::kinds(&MatrixSettings::USUAL, window);
     assert_eq!(kinds[0].says, "in life once in 28 days; here in 0.103 % of requests");
     assert!(kinds[3].says.ends_with("of runs for each client, for about 1000 ms"), "{}", kinds[3].says);
-    let mut factors = mix::USUAL;
+    let mut factors = MatrixSettings::USUAL;
     factors[0] = 0;
     assert!(mix::kinds(&factors, window)[0].says.contains("here in 0 % of"));
 }
