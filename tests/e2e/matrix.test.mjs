@@ -100,7 +100,7 @@ test('another seed and another mix of faults begin anew', () =>
     await page.untilCounters({ generation: 3 });
     assert.match(await page.matrix.locator('.mix').innerText(), /here in 0 % of requests/);
     // The address holds both, and opens to both.
-    await page.page.waitForFunction(() => location.hash.includes('&matrix-seed=8&matrix-request-cut=0'));
+    await page.address(/&matrix-seed=8&matrix-request-cut=0/);
     await page.page.reload();
     await page.matrix.getByText('Fault mix').click();
     assert.equal(await page.matrix.getByLabel('Seed').inputValue(), '8');
