@@ -5,12 +5,15 @@ use crate::engine::sim::time::Time;
 use crate::scenario::command::{Command, reduce};
 use crate::scenario::matrix_settings::MatrixSettings;
 use crate::scenario::{Look as LookedAt, Note, Problem, Scenario, presets};
+use crate::view::attacks::Target;
+use crate::view::changes::Changes;
 use crate::view::figure::{Figure, Look};
 use crate::view::panel::Panel;
 use crate::view::scene::Options;
 use crate::view::steps::Which;
 use leptos::prelude::*;
 use std::sync::Arc;
+use wasm_bindgen::JsCast;
 
 /// A value that is equal only to itself: to compare two runs would cost more than to draw one.
 #[derive(Debug)]
@@ -71,6 +74,18 @@ pub struct Lab {
     pub matrix: RwSignal<MatrixSettings>,
     /// The controls are open, where they are a sheet from below.
     pub sheet: RwSignal<bool>,
+    /// What a reader is about to break.
+    pub aim: RwSignal<Option<Aim>>,
+    changes: StoredValue<Changes>,
+}
+
+/// What a menu of faults is about, and where it opens.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Aim {
+    /// What can be broken.
+    pub target: Target,
+    /// The place in the window, in pixels: x, y, and the height of what the menu belongs to.
+    pub place: (f64, f64, f64),
 }
 
 impl Lab {
@@ -106,6 +121,8 @@ impl Lab {
             panel,
             matrix: RwSignal::new(matrix),
             sheet: RwSignal::new(false),
+            aim: RwSignal::new(None),
+            changes: StoredValue::new(Changes::default()),
         };
         if let Some(at) = looked_at {
             lab.go_to_time(at);
@@ -123,11 +140,55 @@ impl Lab {
     pub fn send(self, command: Command) {
         self.playing.set(false);
         let changed = self.scenario.with_untracked(|scenario| reduce(scenario, &command));
-        self.scenario.with_untracked(|scenario| *scenario != changed).then(|| self.set_scenario.set(changed));
+        if self.scenario.with_untracked(|scenario| *scenario != changed) {
+            let (before, at) = (self.scenario.get_untracked(), self.instant());
+            self.changes.update_value(|changes| changes.note(before, at));
+            self.set_scenario.set(changed);
+        }
         match self.scenario.with_untracked(|scenario| scenario.look.as_ref().map(|look| look.at)) {
             Some(at) => self.go_to_time(at),
             None => self.set_playhead.set(self.figure.with_untracked(|figure| figure.len())),
         }
+    }
+
+    /// The instant of the playhead.
+    pub fn instant(self) -> Time {
+        self.figure.with_untracked(|figure| figure.at(self.playhead.get_untracked()))
+    }
+
+    /// Takes the last change of the scenario back; the playhead goes to where it was then. False: there is none.
+    pub fn undo(self) -> bool {
+        self.go_back(Changes::undo)
+    }
+
+    /// Does again what was taken back last. False: there is nothing.
+    pub fn redo(self) -> bool {
+        self.go_back(Changes::redo)
+    }
+
+    fn go_back(self, to: fn(&mut Changes, Scenario, Time) -> Option<(Scenario, Time)>) -> bool {
+        let (now, at) = (self.scenario.get_untracked(), self.instant());
+        let Some((scenario, at)) = self.changes.try_update_value(|changes| to(changes, now, at)).flatten()
+        else {
+            return false;
+        };
+        self.playing.set(false);
+        self.set_scenario.set(scenario);
+        self.go_to_time(at);
+        true
+    }
+
+    /// Opens the menu of what can be done to something, where an event happened.
+    pub fn aim_at(self, target: Target, event: &web_sys::Event) {
+        let element = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+        let Some(element) = element else { return };
+        let bounds = element.get_bounding_client_rect();
+        let place = match event.dyn_ref::<web_sys::MouseEvent>().filter(|event| event.detail() > 0) {
+            Some(event) => (f64::from(event.client_x()), f64::from(event.client_y()), 0.0),
+            None => (bounds.left(), bounds.top(), bounds.height()),
+        };
+        self.playing.set(false);
+        self.aim.set(Some(Aim { target, place }));
     }
 
     /// Moves the playhead to where so many facts have happened.

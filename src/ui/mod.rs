@@ -4,6 +4,7 @@
 //! the page is one component in a file of its name, with a sheet of that name in `style/`.
 
 mod address;
+mod attacks;
 mod bar;
 mod choosing;
 mod controls;
@@ -34,6 +35,7 @@ pub fn App() -> impl IntoView {
     let lab = Lab::new(opened.scenario, opened.matrix);
     address::follow(lab);
     address::listen(lab, warnings);
+    attacks::keys(lab);
     let panel = NodeRef::<html::Details>::new();
     let field = NodeRef::<html::Textarea>::new();
     let write_text = Callback::new(move |()| {

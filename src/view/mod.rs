@@ -7,7 +7,8 @@
 //! - [`state`]: everything at one instant. [`steps`]: where the playhead stops.
 //! - [`sentences`]: every fact in words; [`narration`]: those that tell the story, and the words behind each mark.
 //! - [`verdict`]: what became of the records, in words. [`text`]: a scene as plain text.
-//! - [`controls`]: what can be set, and what Kafka says to it.
+//! - [`controls`]: what can be set, and what Kafka says to it. [`changes`]: what was changed, to be undone.
+//! - [`attacks`]: what a reader can break at an instant, what that attacks, and the steps that say it.
 //! - [`figure`]: a run with everything that is asked of it again and again.
 //! - [`panel`]: the state at one instant as strips and lists of facts.
 //! - [`guide`]: what textbooks say and what the runs say, each statement with a scene; choosing a configuration.
@@ -15,6 +16,8 @@
 //! - [`fidelity`]: how true all of this is, in figures and words.
 //! - [`picture`]: a scene at a size, as shapes with places in pixels.
 
+pub mod attacks;
+pub mod changes;
 mod chunked;
 pub mod controls;
 pub mod fidelity;

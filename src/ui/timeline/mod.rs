@@ -3,6 +3,7 @@
 mod svg;
 
 use super::lab::Lab;
+use crate::view::attacks::Target;
 use crate::view::lanes::Life;
 use crate::view::narration;
 use crate::view::picture::{Glyph, Picture, Toward};
@@ -78,9 +79,19 @@ pub fn Timeline() -> impl IntoView {
         });
         lab.go_to_time(at);
     };
+    // A request or a response under way can be broken: what, is said in a menu at it.
+    let aim_at_mark = move |event: &web_sys::Event| {
+        let place = svg::around(event, "data-mark");
+        let mark = picture.with_untracked(|picture| {
+            let glyph = picture.glyphs.get(place?)?;
+            lab.look.with_untracked(|look| look.scene.marks.get(glyph.mark).and_then(Target::of_mark))
+        });
+        mark.map(|target| lab.aim_at(target, event)).is_some()
+    };
     let on_click = move |event: ev::MouseEvent| {
         if let Some(place) = svg::around(&event, "data-mark") {
             go_to_mark(place);
+            aim_at_mark(&event);
         } else if let Some(after) = svg::around(&event, "data-fold") {
             lab.unfold(after);
         }
@@ -98,6 +109,7 @@ pub fn Timeline() -> impl IntoView {
         if key == "Enter" || key == " " {
             event.prevent_default();
             go_to_mark(place);
+            aim_at_mark(&event);
             return;
         }
         let Some(direction) = Toward::of_key(&key) else { return };
@@ -116,6 +128,12 @@ pub fn Timeline() -> impl IntoView {
         pointed.set(Some(place));
         if let Some(marks) = marks.get_untracked() {
             roving(&marks, place);
+        }
+    };
+    // The menu key, and the right button, ask for the same menu.
+    let on_menu = move |event: ev::MouseEvent| {
+        if aim_at_mark(&event) {
+            event.prevent_default();
         }
     };
     let on_leave = move |_| pointed.set(None);
@@ -160,10 +178,11 @@ pub fn Timeline() -> impl IntoView {
             <div class="plot" node_ref=plot>
                 <svg
                     role="group"
-                    aria-label="What happened, mark by mark: arrow keys go from one to the next, Enter moves the playhead there"
+                    aria-label="What happened, mark by mark: arrow keys go from one to the next, Enter moves the playhead there; on a request or response it opens the menu of what can go wrong with it"
                     width=move || picture.with(|picture| picture.width)
                     height=move || picture.with(|picture| picture.height)
                     on:click=on_click
+                    on:contextmenu=on_menu
                     on:keydown=on_key
                     on:focusin=on_focus_in
                     on:pointerdown=on_down
@@ -208,6 +227,7 @@ fn lanes(lab: Lab, picture: &Picture) -> Vec<AnyView> {
         .zip(heights)
         .enumerate()
         .map(|(place, (lane, y))| {
+            let kind = lane.kind;
             let with_lane = move |tell: fn(&crate::view::lanes::Lane, usize) -> String| {
                 let count = lab.playhead.get();
                 lab.look.with(|look| {
@@ -215,8 +235,11 @@ fn lanes(lab: Lab, picture: &Picture) -> Vec<AnyView> {
                 })
             };
             view! {
-                <div
+                <button
+                    type="button"
                     class="lane"
+                    aria-haspopup="menu"
+                    on:click=move |event| lab.aim_at(Target::Lane(kind), &event)
                     class:down=move || {
                         let count = lab.playhead.get();
                         lab.look.with(|look| {
@@ -227,8 +250,8 @@ fn lanes(lab: Lab, picture: &Picture) -> Vec<AnyView> {
                 >
                     <b>{lane.title.clone()}</b>
                     <span>{move || with_lane(|lane, count| lane.subtitle_at(count))}</span>
-                    <span class="short" aria-hidden="true">{lane.short.clone()}</span>
-                </div>
+                    <span class="short">{lane.short.clone()}</span>
+                </button>
             }
             .into_any()
         })
