@@ -11,7 +11,8 @@
 //!   - `engine::world`: the cluster and its clients as one `Clone` value.
 //!   - `engine::run`: the front door. `engine::player`, `program` and `application` carry out steps and programs;
 //!     `engine::observe`, `wire` and `meter` are what is read off a run.
-//!   - `engine::check`: the one judgement of a run; `engine::measure`: many runs and what they come to.
+//!   - `engine::check`: the one judgement of a run; `engine::measure`: many runs and what they come to;
+//!     `engine::explore`: the fewest faults that break a promise, by what `engine::notice` notices of a run.
 //! - [`scenario`]: what a text or a link says: configuration, applications, steps, seed, view.
 //! - [`view`]: pure view models: from a trace to lanes, marks, state, narration, verdict.
 //! - [`worker`]: measuring in the background: the messages, and how the work is shared out.

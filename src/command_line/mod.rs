@@ -1,4 +1,4 @@
-//! The command-line runner: `run`, `measure`, `presets` and `fidelity`.
+//! The command-line runner: `run`, `measure`, `explore`, `presets` and `fidelity`.
 //!
 //! Bad input ends with exit status 2 and one message that names the place. A closed pipe is no error.
 
@@ -17,6 +17,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+mod explore;
 mod measure;
 
 /// How to call it.
@@ -24,6 +25,7 @@ const USAGE: &str = "\
 usage: kafka-guarantees run FILE|PRESET|LINK|- [--json] [--trace]
        kafka-guarantees measure SCENARIO|--matrix [--runs N] [--seed S] [--json] [--shard I/N] ...
        kafka-guarantees measure merge FILE... [--json]
+       kafka-guarantees explore SCENARIO --promise NAME [--max-faults K] [--records N] [--faults KINDS] [--json] ...
        kafka-guarantees presets
        kafka-guarantees fidelity [FOLDER] [--json]
 
@@ -41,6 +43,15 @@ measure   measures a scenario by many runs under a mix of faults, on all cores (
   --saturating-records N           the records where speed is measured (4000)
   --threads N          not all cores
   --explain [PART:]RUN prints the scenario that plays a run
+explore   searches for the fewest faults that break a promise (docs/fewest-faults.md)
+  --promise NAME       no-acknowledged-loss, no-duplicate, order, no-skip, no-reprocessing, one-effect or whole-transactions
+  --max-faults K, --records N      at most so many faults in a run (2), over so many records (3)
+  --faults KINDS       separated by commas: network, process-kill, client-crash (these are usual), power-loss, pause,
+                       leader-move, restart
+  --seeds N            so many draws of latencies (2)
+  --states N           stops after so many states (2000000)
+  --unreduced          leaves nothing out: slower, for comparison
+  --json    prints the answer for programs
 presets   lists the presets
 fidelity  runs every recording of a real Kafka and every known outcome again, and says what agrees; the data are in FOLDER,
           or else in tests/it/data below the current directory. Exit status 1 if something disagrees
@@ -73,6 +84,7 @@ fn command(arguments: &[String], out: &mut impl Write) -> io::Result<Result<Exit
     match words.as_slice() {
         ["run", rest @ ..] => run_scenario(rest, out),
         ["measure", rest @ ..] => measure::measure(rest, out),
+        ["explore", rest @ ..] => explore::explore(rest, out),
         ["presets"] => {
             for preset in scenario::presets::all() {
                 writeln!(out, "{:<36} {}", preset.id, preset.title)?;

@@ -2,10 +2,12 @@
 
 pub mod application;
 pub mod check;
+pub mod explore;
 pub mod kafka;
 pub mod ledger;
 pub mod measure;
 pub mod meter;
+pub mod notice;
 pub mod observe;
 pub mod player;
 pub mod program;

@@ -160,6 +160,8 @@ pub enum Trigger {
         /// The request or its response.
         direction: Direction,
     },
+    /// Nothing by itself: a search may, with [`World::strike`](super::world::World::strike).
+    Chosen,
 }
 
 /// A condition on a topic's first partition, as the controller sees it.

@@ -15,6 +15,7 @@ use super::kafka::out::*;
 use super::kafka::partitioner::StickyPartitioner;
 use super::kafka::producer::Producer;
 use super::kafka::types::*;
+use super::notice::{Nodes, Signs};
 use super::player::Player;
 use super::script::{FaultEffect, MessageFault, Setup};
 use super::sim::choice::{ChoiceOption, ChoicePoint};
@@ -68,6 +69,20 @@ pub struct ChoiceKey {
     pub number: u32,
     /// The request or its response.
     pub direction: Direction,
+}
+
+/// A point at which a search may do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opportunity {
+    /// A client's message, to be decided with [`World::resolve`].
+    Message(ChoiceKey),
+    /// An instant, for [`World::strike`].
+    Instant {
+        /// Who has acted since the last one.
+        acted: Nodes,
+        /// Which clients something was written to since then.
+        addressed: Nodes,
+    },
 }
 
 /// A thawed broker serves the requests that it finds before it has replayed the metadata that it missed. Until then it
@@ -277,18 +292,75 @@ impl World {
                 let key = ChoiceKey { client, api: frame.api, number: frame.number, direction };
                 return Ok(Some(ChoicePoint { key, options: 3 }));
             }
-            if self.events >= EVENTS_MAX || self.stage.trace.entries().len() >= ENTRIES_MAX {
-                self.failure = Some(RunError::TooLong { step: self.player.foreground_step() });
+            self.advance();
+        }
+    }
+
+    /// Handles the next event, if the limits of a run allow it.
+    fn advance(&mut self) {
+        if self.events >= EVENTS_MAX || self.stage.trace.entries().len() >= ENTRIES_MAX {
+            self.failure = Some(RunError::TooLong { step: self.player.foreground_step() });
+            return;
+        }
+        let Some((at, pending)) = self.stage.queue.pop() else {
+            self.failure = Some(RunError::TooLong { step: self.player.foreground_step() });
+            return;
+        };
+        self.stage.now = at;
+        self.events += 1;
+        self.handle(pending);
+    }
+
+    /// Runs to the next point at which a search may do something: a message to decide, or an instant at which somebody has
+    /// acted and at which a step `at` the next microsecond would come before all else. None: the steps and the programs
+    /// are done, and only the end of the run is left. [`World::notice`] comes before.
+    ///
+    /// # Errors
+    /// [`RunError`] when the script can't be brought to its end.
+    pub fn run_to_opportunity(&mut self) -> Result<Option<Opportunity>, RunError> {
+        loop {
+            if let Some(error) = self.failure.clone() {
+                return Err(error);
+            }
+            if self.player.is_ending() {
+                return Ok(None);
+            }
+            if self.stage.asked.is_some() {
+                if let Some(choice) = self.run_to_choice()? {
+                    return Ok(Some(Opportunity::Message(choice.key)));
+                }
                 continue;
             }
-            let Some((at, pending)) = self.stage.queue.pop() else {
-                self.failure = Some(RunError::TooLong { step: self.player.foreground_step() });
-                continue;
-            };
-            self.stage.now = at;
-            self.events += 1;
-            self.handle(pending);
+            let notice = &mut self.stage.notice;
+            let is_quiet_instant = self.stage.queue.next_at().is_none_or(|next| next > self.stage.now);
+            if is_quiet_instant && !(notice.acted.is_empty() && notice.addressed.is_empty()) {
+                let acted = std::mem::take(&mut notice.acted);
+                let addressed = std::mem::take(&mut notice.addressed);
+                return Ok(Some(Opportunity::Instant { acted, addressed }));
+            }
+            self.stage.notice.next_event();
+            self.advance();
         }
+    }
+
+    /// From here on [`World::run_to_opportunity`] can be used.
+    pub fn notice(&mut self) {
+        self.stage.notice.begin();
+        self.ask(true);
+    }
+
+    /// Which signs of a fault there were so far; [`World::notice`] comes before.
+    pub fn signs(&self) -> Signs {
+        self.stage.notice.signs
+    }
+
+    /// Sets off a step that nothing else does ([`Trigger::Chosen`](super::script::Trigger::Chosen)), at an instant before
+    /// whatever else happens then: exactly what `at` that instant does.
+    pub fn strike(&mut self, step: u32, at: Time) {
+        self.stage.now = at;
+        self.stage.programs_may_rest = true;
+        self.set_off_again(step);
+        self.after_event();
     }
 
     /// Decides the choice point that [`World::run_to_choice`] returned.
@@ -301,6 +373,7 @@ impl World {
         let Node::Client(client) = state.from else { unreachable!("only clients' messages are asked for") };
         let frame = state.frames(direction).front_mut().expect("the message that is asked for");
         frame.decided = true;
+        self.stage.notice.next_event();
         let (api, number, cause) = (frame.api, frame.number, frame.sent);
         match option {
             option::CUT => self.stage.cut(connection, ConnectionEnd::Cut, cause),

@@ -8,7 +8,7 @@ use crate::engine::kafka::config::Line;
 use crate::engine::measure::{Cut, FaultKind, FaultMix, Luck, Part, Plan, Runner, Target, TimedFault};
 use crate::engine::script::FaultEffect;
 use crate::engine::sim::hash::StreamHash;
-use crate::engine::sim::time::Span;
+use crate::engine::sim::time::{Span, Time};
 use crate::engine::world::RunError;
 use std::fmt;
 use std::sync::Arc;
@@ -181,7 +181,8 @@ fn set_workload(scenario: &mut Scenario, records: u32, rate: Option<Span>) {
     }
 }
 
-fn cut_line(cut: &Cut, names: &[String]) -> StepLine {
+/// The line that says a cut.
+pub(super) fn cut_line(cut: &Cut, names: &[String]) -> StepLine {
     let fault = Fault {
         application: names[usize::from(cut.application.0)].clone(),
         api: cut.key.api,
@@ -191,9 +192,10 @@ fn cut_line(cut: &Cut, names: &[String]) -> StepLine {
         effect: FaultEffect::Cut,
         after: None,
     };
-    // A fault is bound to the instance that there is: for a later one it is put on just after its start.
+    // A fault is bound to the instance that there is, and the first step that names a client starts it: for one that
+    // starts later the fault is put on just after its start.
     let trigger = match cut.incarnation {
-        0 | 1 => Trigger::InOrder,
+        0 | 1 if cut.started_at == Time::ZERO => Trigger::InOrder,
         _ => Trigger::At(cut.started_at + Span::micros(1)),
     };
     StepLine { line: Line(0), trigger, step: Step::Fault(fault), background: false, lasts: None }

@@ -5,6 +5,7 @@
 //! - `Scenario::lower` resolves its names into an [`engine::script::Setup`](Setup) (`lower`).
 //!
 //! - `measured` makes plans of a scenario, and of a measured run the scenario that plays it; `campaign` is many of them;
+//! - `explored` searches a scenario for the fewest faults, and makes of what is found the scenario that plays it;
 //! - `presets` are scenarios to start from, `edit` changes them, `link` puts them in an address.
 //!
 //! The notation is described in `docs/scenario-text.md`.
@@ -20,6 +21,7 @@ use crate::engine::sim::time::{Span, Time};
 pub mod campaign;
 pub mod command;
 mod edit;
+pub mod explored;
 pub mod link;
 mod lower;
 pub mod matrix_settings;

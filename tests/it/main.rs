@@ -4,6 +4,7 @@
 mod architecture;
 mod command_line;
 mod consumer_rules;
+mod explore;
 mod facts;
 mod fidelity;
 mod fold;

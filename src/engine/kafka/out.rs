@@ -12,6 +12,7 @@ use super::record::Arenas;
 use super::types::*;
 use crate::engine::ledger::Ledger;
 use crate::engine::meter::Meter;
+use crate::engine::notice::Notice;
 use crate::engine::script::{ScriptLine, Setup, Trigger};
 use crate::engine::sim::queue::EventQueue;
 use crate::engine::sim::random::{Quantiles, Random};
@@ -165,6 +166,8 @@ pub struct Stage {
     pub trace: Trace<Node, Event>,
     /// What is measured on the way; none unless asked for.
     pub meter: Option<Box<Meter>>,
+    /// What a search notices on the way; nothing unless asked to.
+    pub(crate) notice: Notice,
     pub(crate) queue: EventQueue<Pending>,
     pub(crate) network: Network,
     pub(crate) completions: Vec<Completion>,
@@ -215,6 +218,7 @@ impl Stage {
             ledger: Ledger::new(&setup),
             trace: Trace::new(trace_on),
             meter: None,
+            notice: Notice::default(),
             queue: EventQueue::default(),
             network: Network::default(),
             completions: Vec::new(),
@@ -240,6 +244,7 @@ impl Stage {
             ledger,
             trace,
             meter: _,
+            notice,
             // A broken cluster stays broken.
             defects: _,
             queue,
@@ -257,6 +262,7 @@ impl Stage {
         *random = Random::new(setup.seed);
         ledger.begin(setup.records.len());
         *trace = Trace::new(trace.is_on());
+        *notice = Notice::default();
         queue.clear();
         network.clear();
         completions.clear();
@@ -284,6 +290,9 @@ impl Stage {
             && let Some(meter) = &mut self.meter
         {
             meter.observe(node, self.now, &event, &self.arenas);
+        }
+        if Notice::concerns(&event) && self.notice.on {
+            self.notice.observe(node, &event);
         }
         self.trace.push(self.now, node, cause, event)
     }

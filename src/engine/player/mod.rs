@@ -551,6 +551,17 @@ impl World {
         }
     }
 
+    /// Sets off a step that may have happened before: in a text that is a line of its own each time.
+    pub(crate) fn set_off_again(&mut self, step: u32) {
+        let undone_by = |other: u32| {
+            matches!(self.stage.setup.script.get(other as usize).map(|line| line.trigger),
+                Some(Trigger::After { step: of, .. }) if of == step)
+        };
+        let undo = undone_by(step + 1).then_some(step + 1);
+        self.player.happened.retain(|happened| *happened != step && Some(*happened) != undo);
+        self.set_off(step, None);
+    }
+
     fn set_off(&mut self, step: u32, cause: Option<EntryId>) {
         if self.player.ending > Ending::JoiningBackground || self.player.happened.contains(&step) {
             return;

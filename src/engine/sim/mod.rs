@@ -7,5 +7,6 @@ pub mod choice;
 pub mod hash;
 pub mod queue;
 pub mod random;
+pub mod search;
 pub mod time;
 pub mod trace;

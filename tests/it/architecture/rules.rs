@@ -7,8 +7,8 @@ use super::source::Source;
 const LAYERS: &[&[&str]] = &[
     &["engine::sim"],
     // One layer, because the cluster is set up from the script's first part, a fault of the script is put on by
-    // the network, and the actors note in the ledger what becomes of a record and in the meter when.
-    &["engine::kafka", "engine::script", "engine::ledger", "engine::meter"],
+    // the network, and the actors note in the ledger what becomes of a record, in the meter when, and for a search who acted.
+    &["engine::kafka", "engine::script", "engine::ledger", "engine::meter", "engine::notice"],
     &["engine"],
     &["scenario"],
     &["view", "worker", "fidelity"],
