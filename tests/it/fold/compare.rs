@@ -167,10 +167,10 @@ impl Differences<'_> {
     /// What the serving coordinator knows, if there is one.
     fn transactions(&mut self, state: &State) {
         let coordinators = self.world.brokers.iter().enumerate().filter(|(index, broker)| {
-            let leader = self.world.image().partition(PartitionId::TRANSACTION_STATE).leader;
-            leader == Some(BrokerId::from_index(*index))
+            let partition = self.world.image().partition(PartitionId::TRANSACTION_STATE);
+            partition.leader == Some(BrokerId::from_index(*index))
                 && broker.is_running()
-                && broker.transaction_coordinator().is_serving()
+                && broker.transaction_coordinator().serving_epoch() == Some(partition.leader_epoch)
         });
         for (_, broker) in coordinators {
             // An id without an epoch is asked for the first time: nothing of it is durable yet.
@@ -192,10 +192,11 @@ impl Differences<'_> {
     }
 
     fn groups(&mut self, state: &State) {
-        let leader = self.world.image().partition(PartitionId::CONSUMER_OFFSETS).leader;
-        let Some(broker) = leader.map(|leader| &self.world.brokers[leader.index()]) else { return };
+        let partition = self.world.image().partition(PartitionId::CONSUMER_OFFSETS);
+        let Some(broker) = partition.leader.map(|leader| &self.world.brokers[leader.index()]) else { return };
         let coordinator = broker.group_coordinator();
-        if !broker.is_running() || !coordinator.is_serving() {
+        // A broker that was deposed and elected again may not know of either yet: what it holds until then is nobody's truth.
+        if !broker.is_running() || coordinator.serving_epoch() != Some(partition.leader_epoch) {
             return;
         }
         for (index, told) in state.groups.iter().enumerate() {
