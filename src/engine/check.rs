@@ -190,6 +190,26 @@ impl Anomaly {
 pub struct Anomalies(u16);
 
 impl Anomalies {
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Those of both.
+    pub fn and(self, other: Anomalies) -> Anomalies {
+        Anomalies(self.0 | other.0)
+    }
+
+    /// Those of this set that are in the other, too.
+    pub fn within(self, other: Anomalies) -> Anomalies {
+        Anomalies(self.0 & other.0)
+    }
+
+    /// Without one.
+    pub fn without(self, anomaly: Anomaly) -> Anomalies {
+        Anomalies(self.0 & !(1 << anomaly as u16))
+    }
+
     /// Whether one is in it.
     pub fn contains(self, anomaly: Anomaly) -> bool {
         self.0 & (1 << anomaly as u16) != 0
@@ -350,6 +370,14 @@ impl Judge {
     /// What became of each record, by `RecordId`.
     pub fn records(&self) -> &[Judgement] {
         &self.records
+    }
+
+    /// The promises that were broken for some record.
+    pub fn broken(&self) -> Anomalies {
+        let all = (self.records.iter())
+            .filter(|record| record.counts)
+            .fold(Anomalies::default(), |all, record| all.and(record.anomalies));
+        all.without(Anomaly::ReportedFailed).without(Anomaly::Unanswered)
     }
 
     /// What went wrong in the whole run.

@@ -3,6 +3,7 @@
 pub mod application;
 pub mod check;
 pub mod explore;
+pub mod futures;
 pub mod kafka;
 pub mod ledger;
 pub mod measure;

@@ -363,6 +363,19 @@ impl World {
         self.after_event();
     }
 
+    /// Runs on until so many events were handled in all; the environment is asked for nothing. Whether the run goes on
+    /// after that: one that can't be brought to its end does not.
+    pub fn run_events(&mut self, events: u64) -> bool {
+        self.ask(false);
+        while self.failure.is_none() && !self.player.is_over() {
+            if self.events >= events {
+                return true;
+            }
+            self.advance();
+        }
+        false
+    }
+
     /// Decides the choice point that [`World::run_to_choice`] returned.
     ///
     /// # Panics
@@ -500,6 +513,7 @@ impl World {
                 self.brokers[id.index()].on_event(event, &mut self.stage.out(node, cause));
                 if !self.brokers[id.index()].is_running() && !self.stage.network.is_gone(node) {
                     self.process_ended(node);
+                    self.start_if_spared(id);
                 }
             }
             Node::Client(id) => {

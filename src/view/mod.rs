@@ -14,6 +14,7 @@
 //! - [`guide`]: what textbooks say and what the runs say, each statement with a scene; choosing a configuration.
 //! - [`matrix`]: what was measured as rows and cells, beside the textbook's words.
 //! - [`fidelity`]: how true all of this is, in figures and words.
+//! - [`moments`]: what broke a promise, and from when on it could not be kept any more.
 //! - [`picture`]: a scene at a size, as shapes with places in pixels.
 
 pub mod attacks;
@@ -26,6 +27,7 @@ pub mod guide;
 pub mod lanes;
 mod marks;
 pub mod matrix;
+pub mod moments;
 pub mod names;
 pub mod narration;
 pub mod panel;

@@ -8,6 +8,7 @@ mod explore;
 mod facts;
 mod fidelity;
 mod fold;
+mod futures;
 mod golden;
 mod guide;
 mod kafka_tests;

@@ -102,6 +102,22 @@ pub struct Sampler {
 impl Sampler {
     /// A sampler for the runs of a setup.
     pub fn new(setup: &Setup, mix: FaultMix) -> Sampler {
+        Sampler::build(setup, mix, false)
+    }
+
+    /// A sampler for what may still become of a run that goes on for so long. Applications that do what steps say suffer
+    /// as those do that run a program.
+    pub fn of_futures(setup: &Setup, mix: FaultMix, busy: Span) -> Sampler {
+        Sampler { window: busy.max(TICK), ..Sampler::build(setup, mix, true) }
+    }
+
+    fn build(setup: &Setup, mix: FaultMix, with_scripted: bool) -> Sampler {
+        let transformed: Vec<ApplicationId> = (setup.applications.iter())
+            .filter_map(|application| match application.program {
+                Some(Program::Transform { consumer, .. }) => Some(consumer),
+                _ => None,
+            })
+            .collect();
         let mut processes = Vec::new();
         let mut lucks = vec![0; setup.applications.len()];
         // The n-th of its kind has the same luck in every setup, whatever stands beside it.
@@ -119,7 +135,11 @@ impl Sampler {
                     lucks[usize::from(consumer.0)] = luck(1);
                     (luck(2), Some(consumer))
                 }
-                None => continue,
+                None if !with_scripted || transformed.contains(&application_id) => continue,
+                None => match application.client {
+                    ClientConfig::Producer(_) => (luck(0), None),
+                    ClientConfig::Consumer { .. } => (luck(1), None),
+                },
             };
             lucks[index] = own;
             // A transforming process crashes with the luck of a consuming one.
@@ -139,6 +159,20 @@ impl Sampler {
     /// How long the workload takes, nominally.
     pub fn window(&self) -> Span {
         self.window
+    }
+
+    /// The faults at instants from one on, as [`Sampler::faults`] draws them from the start.
+    pub fn faults_from(&self, seed: u64, begin: Time, faults: &mut Vec<TimedFault>) {
+        self.faults(seed, faults);
+        for fault in faults {
+            fault.at = begin + fault.at.since(Time::ZERO);
+            fault.flushed = self.flushed(fault.at);
+        }
+    }
+
+    /// So many records have reached the disk by then.
+    fn flushed(&self, at: Time) -> u32 {
+        (at.since(Time::ZERO + UNFLUSHED).0 / self.every.0) as u32
     }
 
     /// The faults at instants of a run, in the order of time. One target suffers one at a time: a fault that would
@@ -185,8 +219,7 @@ impl Sampler {
         let at = Time::ZERO + tick(Span(random.below(self.window.0, stream::INSTANT, key, luck)));
         let usual = self.mix.duration(kind);
         let lasts = tick(Span(usual.0 / 2) + Span(random.below(usual.0 + 1, stream::DURATION, key, luck)));
-        let flushed = (at.since(Time::ZERO + UNFLUSHED).0 / self.every.0) as u32;
-        faults.push(TimedFault { at, kind, target, lasts, flushed });
+        faults.push(TimedFault { at, kind, target, lasts, flushed: self.flushed(at) });
     }
 
     /// Whether messages are cut at all.

@@ -161,6 +161,19 @@ impl FaultMix {
         self.durations[kind as usize] = lasts.min(Span::seconds(3600));
     }
 
+    /// The same faults as often in a second, where a run takes so long in place of `window`.
+    pub fn over(&self, window: Span, takes: Span) -> FaultMix {
+        let mut mix = *self;
+        for kind in FaultKind::ALL {
+            if kind.per() != Per::Message {
+                let chance =
+                    u128::from(self.chance(kind)) * u128::from(takes.0) / u128::from(window.0.max(1));
+                mix.set_chance(kind, u32::try_from(chance).unwrap_or(MILLION));
+            }
+        }
+        mix
+    }
+
     /// How many times more often than in life a kind happens in runs whose workload takes so long.
     pub fn acceleration(&self, kind: FaultKind, window: Span) -> u64 {
         let chance = u128::from(self.chance(kind)) * u128::from(kind.interval_in_life().0);

@@ -17,8 +17,8 @@ impl World {
             .any(|log| log.last_stable_offset() < log.high_watermark())
     }
 
-    pub(super) fn begin_ending(&mut self) {
-        self.player.ending = Ending::JoiningBackground;
+    /// What is frozen thaws, and what is held passes.
+    pub(super) fn let_go(&mut self) {
         for broker in 0..self.brokers.len() {
             let node = Node::Broker(BrokerId::from_index(broker));
             if self.stage.network.is_paused(node) {
@@ -41,6 +41,11 @@ impl World {
             self.stage.emit(Node::Script, None, Event::LinkOpened { link: link.ends });
         }
         self.stage.recheck();
+    }
+
+    pub(super) fn begin_ending(&mut self) {
+        self.player.ending = Ending::JoiningBackground;
+        self.let_go();
         let task = self.await_condition(None, Awaited::Background, Span::ZERO);
         let deadline = self.stage.now + Span::seconds(30);
         self.player.tasks[task as usize].deadline = deadline;

@@ -3,6 +3,7 @@
 
 mod calls;
 mod ending;
+mod fault_free;
 mod steps;
 
 use super::application::{self, InHand};
@@ -70,6 +71,8 @@ pub(crate) struct Player {
     stirred: bool,
     /// Which kinds of triggers the script has, so that the others are not looked for.
     triggers: TriggerKinds,
+    /// Of so many lines of the script, from the first on, no more faults are done.
+    spared: u32,
 }
 
 /// The kinds of triggers that an event can meet.

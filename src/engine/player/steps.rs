@@ -9,6 +9,9 @@ const PROCESS_END: Span = Span::millis(30);
 impl World {
     /// Does a step; returns the task that goes on with it, if it takes time.
     pub(super) fn do_step(&mut self, index: u32, step: &Step, cause: Option<EntryId>) -> Option<u32> {
+        if self.is_spared(index, step) {
+            return None;
+        }
         self.stage.emit(Node::Script, cause, Event::StepBegan { step: index });
         match step {
             Step::Client { application, action } => self.client_step(index, *application, action),
@@ -41,6 +44,9 @@ impl World {
                     Wait::Settled(application) => {
                         self.client_of(application);
                         (Awaited::Settled(application), Span::millis(15))
+                    }
+                    Wait::Isr(topic, _) | Wait::Leader(topic, _) if index < self.player.spared => {
+                        (Awaited::Replicas(topic), Span::millis(20))
                     }
                     Wait::Isr(topic, isr) => (Awaited::Isr(topic, isr), Span::millis(500)),
                     Wait::Leader(topic, leader) => (Awaited::Leader(topic, leader), Span::millis(20)),
