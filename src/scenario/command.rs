@@ -108,6 +108,8 @@ pub enum Command {
     Set(Control, String),
     /// A step is added, written as in a text. What can't be read changes nothing.
     AddStep(String),
+    /// Steps are added at the end: all that happened before the first of them stays.
+    AddSteps(Vec<StepLine>),
     /// A step is taken out, by its place from 0.
     RemoveStep(usize),
 }
@@ -128,6 +130,12 @@ pub fn reduce(scenario: &Scenario, command: &Command) -> Scenario {
             // A step that can't be read is not added: the scenario stays as it was.
             let _ = changed.add_step(line);
         }
+        Command::AddSteps(lines) if changed.steps.len() + lines.len() <= limits::STEPS => {
+            // What is said already is not said twice.
+            let new = lines.iter().filter(|line| !scenario.steps.contains(line));
+            changed.steps.extend(new.cloned());
+        }
+        Command::AddSteps(_) => {}
         Command::RemoveStep(place) => changed.remove_step(*place),
     }
     changed
@@ -271,6 +279,10 @@ mod tests {
         let broken = reduce(&base, &Command::AddStep("fault P Produce 1 response cut".to_owned()));
         assert_eq!(broken.steps.len(), 1);
         assert_eq!(reduce(&broken, &Command::RemoveStep(0)), base);
+        assert_eq!(reduce(&base, &Command::AddSteps(broken.steps.clone())), broken);
+        assert_eq!(reduce(&broken, &Command::AddSteps(broken.steps.clone())), broken);
+        let too_many = vec![broken.steps[0].clone(); limits::STEPS + 1];
+        assert_eq!(reduce(&base, &Command::AddSteps(too_many)), base);
         let opened = reduce(&base, &Command::OpenPreset("exactly-once".to_owned()));
         assert_eq!(opened, Guarantee::ExactlyOnce.base().scenario());
         assert_eq!(reduce(&opened, &Command::Open(Box::new(base.clone()))), base);

@@ -14,7 +14,8 @@ use crate::engine::kafka::config::{Line, Settings};
 use crate::engine::kafka::message::Api;
 use crate::engine::kafka::types::{BrokerId, BrokerSet, Direction, IsolationLevel, Offset};
 use crate::engine::script::{
-    BrokerAction, CommitStrategy, FaultEffect, LinkAction, ProgramPoint, Setup, Sink, TopicAction,
+    BrokerAction, ClientConfig, CommitStrategy, FaultEffect, LinkAction, ProgramPoint, Setup, Sink,
+    TopicAction,
 };
 use crate::engine::sim::time::{Span, Time};
 
@@ -442,6 +443,20 @@ impl Scenario {
     pub fn application(&self, name: &str) -> Option<&ApplicationDeclaration> {
         self.applications.iter().find(|application| application.name == name)
     }
+}
+
+/// Whether a step can last for a while: what undoes it is known.
+pub fn can_last(step: &Step) -> bool {
+    parse::undo(step).is_some()
+}
+
+/// Whether a fault can be pinned to this kind of message of a client.
+pub fn names_message(client: &ClientConfig, api: Api) -> bool {
+    let known = match client {
+        ClientConfig::Producer(_) => vocabulary::PRODUCER_APIS,
+        ClientConfig::Consumer { .. } => vocabulary::CONSUMER_APIS,
+    };
+    known.iter().any(|(_, known)| *known == api)
 }
 
 /// Reads a text and resolves it: all that a run starts from, or all that is wrong with the text.

@@ -2,6 +2,7 @@
 //! of the source against its own architecture.
 
 mod architecture;
+mod attacks;
 mod command_line;
 mod consumer_rules;
 mod explore;
