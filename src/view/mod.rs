@@ -8,6 +8,7 @@
 //! - [`sentences`]: every fact in words; [`narration`]: those that tell the story, and the words behind each mark.
 //! - [`verdict`]: what became of the records, in words. [`text`]: a scene as plain text.
 //! - [`controls`]: what can be set, and what Kafka says to it. [`changes`]: what was changed, to be undone.
+//! - [`happened`]: which line of a scenario said what happened, and when.
 //! - [`attacks`]: what a reader can break at an instant, what that attacks, and the steps that say it.
 //! - [`figure`]: a run with everything that is asked of it again and again.
 //! - [`panel`]: the state at one instant as strips and lists of facts.
@@ -24,6 +25,7 @@ pub mod controls;
 pub mod fidelity;
 pub mod figure;
 pub mod guide;
+pub mod happened;
 pub mod lanes;
 mod marks;
 pub mod matrix;

@@ -266,7 +266,10 @@ fn a_crash_of_the_consumer_repeats_or_skips_what_is_said() {
             }
         }
     }
-    assert!(again >= 3 && never > 3 && undecided > 3 && neither > 10, "{again} {never} {undecided} {neither}");
+    assert!(
+        again >= 3 && never > 3 && undecided > 3 && neither > 10,
+        "{again} {never} {undecided} {neither}"
+    );
 }
 
 #[test]
