@@ -4,8 +4,8 @@ use crate::engine;
 use crate::engine::sim::time::Time;
 use crate::scenario::command::{Command, reduce};
 use crate::scenario::matrix_settings::MatrixSettings;
-use crate::scenario::{Look as LookedAt, Note, Problem, Scenario, presets};
-use crate::view::attacks::Target;
+use crate::scenario::{Look as LookedAt, Note, Problem, Scenario, StepLine, presets};
+use crate::view::attacks::{Target, fork};
 use crate::view::changes::Changes;
 use crate::view::figure::{Figure, Look};
 use crate::view::panel::Panel;
@@ -49,6 +49,9 @@ pub struct Outcome {
     pub problems: Vec<Problem>,
 }
 
+/// How far below the upper edge of what it belongs to a menu opens at most, in pixels.
+const MENU_REACH: f64 = 40.0;
+
 /// The signals of the page. `Copy`: every component has them all.
 #[derive(Clone, Copy)]
 pub struct Lab {
@@ -76,7 +79,13 @@ pub struct Lab {
     pub sheet: RwSignal<bool>,
     /// What a reader is about to break.
     pub aim: RwSignal<Option<Aim>>,
-    changes: StoredValue<Changes>,
+    /// What was broken last, in a sentence, for those who do not see it.
+    pub forked: RwSignal<String>,
+    /// There is a change to undo.
+    pub can_undo: Signal<bool>,
+    /// There is something to do again.
+    pub can_redo: Signal<bool>,
+    changes: RwSignal<Changes>,
 }
 
 /// What a menu of faults is about, and where it opens.
@@ -108,6 +117,7 @@ impl Lab {
                 look.with(|look| look.steps.previous(count, Which::Any).map_or(0, |step| step.count()));
             Panel::new(story, &figure.history.step(story, since, count))
         });
+        let changes = RwSignal::new(Changes::default());
         let lab = Lab {
             scenario,
             set_scenario,
@@ -122,7 +132,10 @@ impl Lab {
             matrix: RwSignal::new(matrix),
             sheet: RwSignal::new(false),
             aim: RwSignal::new(None),
-            changes: StoredValue::new(Changes::default()),
+            forked: RwSignal::new(String::new()),
+            can_undo: Signal::derive(move || changes.with(Changes::can_undo)),
+            can_redo: Signal::derive(move || changes.with(Changes::can_redo)),
+            changes,
         };
         if let Some(at) = looked_at {
             lab.go_to_time(at);
@@ -138,16 +151,36 @@ impl Lab {
 
     /// Changes the scenario. The new run is shown at its end, where its verdict stands.
     pub fn send(self, command: Command) {
+        self.change(command);
+        match self.scenario.with_untracked(|scenario| scenario.look.as_ref().map(|look| look.at)) {
+            Some(at) => self.go_to_time(at),
+            None => self.set_playhead.set(self.figure.with_untracked(|figure| figure.len())),
+        }
+    }
+
+    /// Adds steps to the scenario. The past stays, and the playhead goes to where the run parts from the one before.
+    pub fn fork(self, lines: Vec<StepLine>) {
+        let said = lines.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        let (old, at) = (self.figure.get_untracked(), self.instant());
+        self.change(Command::AddSteps(lines));
+        let new = self.figure.get_untracked();
+        let common = fork::common(old.story(), new.story());
+        let parts =
+            self.look.with_untracked(|look| look.steps.next(common, Which::Any).map(|step| step.count()));
+        match parts {
+            Some(count) => self.go_to(count),
+            None => self.go_to_time(at),
+        }
+        self.forked.set(format!("The run forks at {}: {said}. Press u to undo.", self.instant()));
+    }
+
+    fn change(self, command: Command) {
         self.playing.set(false);
         let changed = self.scenario.with_untracked(|scenario| reduce(scenario, &command));
         if self.scenario.with_untracked(|scenario| *scenario != changed) {
             let (before, at) = (self.scenario.get_untracked(), self.instant());
-            self.changes.update_value(|changes| changes.note(before, at));
+            self.changes.update(|changes| changes.note(before, at));
             self.set_scenario.set(changed);
-        }
-        match self.scenario.with_untracked(|scenario| scenario.look.as_ref().map(|look| look.at)) {
-            Some(at) => self.go_to_time(at),
-            None => self.set_playhead.set(self.figure.with_untracked(|figure| figure.len())),
         }
     }
 
@@ -168,8 +201,7 @@ impl Lab {
 
     fn go_back(self, to: fn(&mut Changes, Scenario, Time) -> Option<(Scenario, Time)>) -> bool {
         let (now, at) = (self.scenario.get_untracked(), self.instant());
-        let Some((scenario, at)) = self.changes.try_update_value(|changes| to(changes, now, at)).flatten()
-        else {
+        let Some((scenario, at)) = self.changes.try_update(|changes| to(changes, now, at)).flatten() else {
             return false;
         };
         self.playing.set(false);
@@ -180,15 +212,28 @@ impl Lab {
 
     /// Opens the menu of what can be done to something, where an event happened.
     pub fn aim_at(self, target: Target, event: &web_sys::Event) {
+        if let Some(event) = event.dyn_ref::<web_sys::MouseEvent>().filter(|event| event.detail() > 0) {
+            return self.aim(target, (f64::from(event.client_x()), f64::from(event.client_y()), 0.0));
+        }
         let element = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
-        let Some(element) = element else { return };
+        if let Some(element) = element {
+            self.aim_at_element(target, &element);
+        }
+    }
+
+    /// Opens it at an element.
+    pub fn aim_at_element(self, target: Target, element: &web_sys::Element) {
         let bounds = element.get_bounding_client_rect();
-        let place = match event.dyn_ref::<web_sys::MouseEvent>().filter(|event| event.detail() > 0) {
-            Some(event) => (f64::from(event.client_x()), f64::from(event.client_y()), 0.0),
-            None => (bounds.left(), bounds.top(), bounds.height()),
-        };
+        // Long arrows reach far: the menu stays where they begin.
+        self.aim(target, (bounds.left(), bounds.top(), bounds.height().min(MENU_REACH)));
+    }
+
+    fn aim(self, target: Target, place: (f64, f64, f64)) {
         self.playing.set(false);
-        self.aim.set(Some(Aim { target, place }));
+        // Nothing can be done to a run that is shown in place of one that Kafka refuses.
+        if self.outcome.with_untracked(|outcome| outcome.problems.is_empty()) {
+            self.aim.set(Some(Aim { target, place }));
+        }
     }
 
     /// Moves the playhead to where so many facts have happened.

@@ -35,7 +35,6 @@ pub fn App() -> impl IntoView {
     let lab = Lab::new(opened.scenario, opened.matrix);
     address::follow(lab);
     address::listen(lab, warnings);
-    attacks::keys(lab);
     let panel = NodeRef::<html::Details>::new();
     let field = NodeRef::<html::Textarea>::new();
     let write_text = Callback::new(move |()| {
@@ -83,6 +82,7 @@ pub fn App() -> impl IntoView {
                     <timeline::Timeline />
                 </div>
                 <transport::Transport />
+                <attacks::ByHand />
                 <state::State />
                 <narration::Narration />
                 <verdict::Records />
@@ -104,6 +104,7 @@ pub fn App() -> impl IntoView {
                 </div>
             </main>
         </div>
+        <attacks::Attacks />
         <matrix::Matrix />
         <guide::Guide />
     }

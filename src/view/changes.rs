@@ -23,6 +23,16 @@ impl Changes {
         self.before.push((scenario, at));
     }
 
+    /// Whether there is a change to take back.
+    pub fn can_undo(&self) -> bool {
+        !self.before.is_empty()
+    }
+
+    /// Whether something was taken back.
+    pub fn can_redo(&self) -> bool {
+        !self.after.is_empty()
+    }
+
     /// The scenario before the last change, and the instant looked at then; `now` and `at` are the present ones.
     pub fn undo(&mut self, now: Scenario, at: Time) -> Option<(Scenario, Time)> {
         let before = self.before.pop()?;
@@ -50,12 +60,15 @@ mod tests {
     fn back_and_forth() {
         let mut changes = Changes::default();
         assert_eq!(changes.undo(with_seed(0), Time(9)), None);
+        assert!(!changes.can_undo() && !changes.can_redo());
         changes.note(with_seed(0), Time(10));
+        assert!(changes.can_undo());
         changes.note(with_seed(1), Time(11));
         assert_eq!(changes.undo(with_seed(2), Time(12)), Some((with_seed(1), Time(11))));
         assert_eq!(changes.undo(with_seed(1), Time(11)), Some((with_seed(0), Time(10))));
         assert_eq!(changes.undo(with_seed(0), Time(10)), None);
         assert_eq!(changes.redo(with_seed(0), Time(10)), Some((with_seed(1), Time(11))));
+        assert!(changes.can_undo() && changes.can_redo());
         // A new change takes the place of what was taken back.
         changes.note(with_seed(1), Time(11));
         assert_eq!(changes.redo(with_seed(3), Time(13)), None);
