@@ -1,4 +1,4 @@
-//! The command-line runner: `run`, `measure`, `explore`, `presets` and `fidelity`.
+//! The command-line runner: `run`, `export`, `measure`, `explore`, `presets` and `fidelity`.
 //!
 //! Bad input ends with exit status 2 and one message that names the place. A closed pipe is no error.
 
@@ -18,11 +18,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 mod explore;
+mod export;
 mod measure;
 
 /// How to call it.
 const USAGE: &str = "\
 usage: kafka-guarantees run FILE|PRESET|LINK|- [--json] [--trace]
+       kafka-guarantees export FILE|PRESET|LINK|- [--as FORMAT] [--at INSTANT]
        kafka-guarantees measure SCENARIO|--matrix [--runs N] [--seed S] [--json] [--shard I/N] ...
        kafka-guarantees measure merge FILE... [--json]
        kafka-guarantees explore SCENARIO --promise NAME [--max-faults K] [--records N] [--faults KINDS] [--json] ...
@@ -32,6 +34,9 @@ usage: kafka-guarantees run FILE|PRESET|LINK|- [--json] [--trace]
 run       runs a scenario: a text in a file, a preset by its name, a link of the page, or - for standard input
   --json    prints the observations as JSON, with the keys of the recordings of a real Kafka
   --trace   prints every fact of the trace, one a line
+export    prints a run for elsewhere: svg (unless told), svg-dark, mermaid, narration (Markdown), trace (JSON),
+          chrome-trace (opens in Perfetto) or text
+  --at INSTANT         where the playhead of the picture is; else where the scenario looks, or at the end
 measure   measures a scenario by many runs under a mix of faults, on all cores (docs/measuring.md)
   --matrix  the three guarantees, and the scenario as a fourth column if there is one
   --runs N, --seed S   how many runs under faults (10000), from which seed (0)
@@ -83,6 +88,7 @@ fn command(arguments: &[String], out: &mut impl Write) -> io::Result<Result<Exit
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["run", rest @ ..] => run_scenario(rest, out),
+        ["export", rest @ ..] => export::export(rest, out),
         ["measure", rest @ ..] => measure::measure(rest, out),
         ["explore", rest @ ..] => explore::explore(rest, out),
         ["presets"] => {

@@ -17,11 +17,13 @@
 //! - [`fidelity`]: how true all of this is, in figures and words.
 //! - [`moments`]: what broke a promise, and from when on it could not be kept any more.
 //! - [`picture`]: a scene at a size, as shapes with places in pixels.
+//! - [`export`]: a run as files for elsewhere.
 
 pub mod attacks;
 pub mod changes;
 mod chunked;
 pub mod controls;
+pub mod export;
 pub mod fidelity;
 pub mod figure;
 pub mod guide;

@@ -83,6 +83,24 @@ pub struct Glyph {
     pub later: Vec<(EntryId, &'static str)>,
 }
 
+impl Glyph {
+    /// Its looks when the first `count` entries have happened.
+    pub fn look_at(&self, count: usize) -> String {
+        let mut looks = self.look.clone();
+        for (entry, later) in &self.later {
+            if (entry.0 as usize) < count {
+                looks.push(' ');
+                looks.push_str(later);
+            }
+        }
+        // The mark of what has just happened.
+        if [self.entry, self.last].iter().any(|entry| entry.0 as usize + 1 == count) {
+            looks.push_str(" now");
+        }
+        looks
+    }
+}
+
 /// A stretch of time that is folded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Band {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
 import { serve } from './server.mjs';
 
-const FLAGS = [
+export const FLAGS = [
   '--no-sandbox', // as root, in a container
   '--disable-gpu',
   '--disable-quic',

@@ -6,6 +6,7 @@ mod attacks;
 mod command_line;
 mod consumer_rules;
 mod explore;
+mod exports;
 mod facts;
 mod fidelity;
 mod fold;

@@ -73,17 +73,7 @@ pub fn look(picture: &Picture, marks: &Element, count: usize) {
     let children = marks.children();
     for (place, glyph) in picture.glyphs.iter().enumerate() {
         let Some(group) = children.item(place as u32) else { return };
-        let mut class = glyph.look.clone();
-        for (entry, later) in &glyph.later {
-            if (entry.0 as usize) < count {
-                class.push(' ');
-                class.push_str(later);
-            }
-        }
-        // The mark of what has just happened.
-        if [glyph.entry, glyph.last].iter().any(|entry| entry.0 as usize + 1 == count) {
-            class.push_str(" now");
-        }
+        let class = glyph.look_at(count);
         if group.get_attribute("class").as_deref() != Some(&class) {
             group.set_attribute("class", &class).unwrap_throw();
         }
