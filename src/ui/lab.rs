@@ -65,6 +65,8 @@ pub struct Lab {
     pub options: RwSignal<Options>,
     /// The playhead moves by itself.
     pub playing: RwSignal<bool>,
+    /// The mark that the pointer or the focus is on: a place in the scene's marks.
+    pub pointed: RwSignal<Option<usize>>,
     /// What came of the scenario.
     pub outcome: Memo<Outcome>,
     /// The run.
@@ -125,6 +127,7 @@ impl Lab {
             set_playhead,
             options,
             playing: RwSignal::new(false),
+            pointed: RwSignal::new(None),
             outcome,
             figure,
             look,
@@ -174,8 +177,20 @@ impl Lab {
         self.forked.set(format!("The run forks at {}: {said}. Press u to undo.", self.instant()));
     }
 
+    /// Another scenario takes the place of the present one, and the playhead stays where it is, or at the end.
+    pub fn rewrite(self, scenario: Scenario) {
+        let (at, at_end) = (self.instant(), untrack(move || self.at_end()));
+        self.change(Command::Open(Box::new(scenario)));
+        if at_end {
+            self.go_to(usize::MAX);
+        } else {
+            self.go_to_time(at);
+        }
+    }
+
     fn change(self, command: Command) {
         self.playing.set(false);
+        self.pointed.set(None);
         let changed = self.scenario.with_untracked(|scenario| reduce(scenario, &command));
         if self.scenario.with_untracked(|scenario| *scenario != changed) {
             let (before, at) = (self.scenario.get_untracked(), self.instant());

@@ -77,21 +77,26 @@ pub fn App() -> impl IntoView {
                 <p class="notice" role="alert" hidden=move || failure.with(String::is_empty)>
                     {move || failure.get()}
                 </p>
-                <div class:stale=stale>
-                    <verdict::Verdict />
-                    <timeline::Timeline />
+                <div class="stage">
+                    <div>
+                        <div class:stale=stale>
+                            <verdict::Verdict />
+                            <timeline::Timeline />
+                        </div>
+                        <transport::Transport />
+                        <attacks::ByHand />
+                    </div>
+                    <section aria-label="Scenario text">
+                        <script::Script panel=panel field=field />
+                    </section>
                 </div>
-                <transport::Transport />
-                <attacks::ByHand />
                 <state::State />
                 <narration::Narration />
                 <verdict::Records />
-                <section aria-label="Scenario text">
-                    <script::Script panel=panel field=field />
-                </section>
                 <section aria-label="How true is this?">
                     <fidelity::Fidelity panel=truth heading=truth_heading />
                 </section>
+                <attacks::Attacks />
                 <div class="sheet-handle">
                     <button
                         class="button"
@@ -104,7 +109,6 @@ pub fn App() -> impl IntoView {
                 </div>
             </main>
         </div>
-        <attacks::Attacks />
         <matrix::Matrix />
         <guide::Guide />
     }
@@ -122,6 +126,13 @@ fn Notice(lines: RwSignal<Vec<String>>) -> impl IntoView {
         </div>
     }
     .into_any()
+}
+
+/// The picture may have more or less room than before.
+fn has_new_room() {
+    if let Ok(resized) = web_sys::Event::new("resize") {
+        let _ = window().dispatch_event(&resized);
+    }
 }
 
 /// Whether what has the focus needs a key itself: fields and choices all of them, buttons and marks the blank.

@@ -9,6 +9,7 @@
 //! - [`verdict`]: what became of the records, in words. [`text`]: a scene as plain text.
 //! - [`controls`]: what can be set, and what Kafka says to it. [`changes`]: what was changed, to be undone.
 //! - [`happened`]: which line of a scenario said what happened, and when.
+//! - [`draft`]: the scenario as text while it is written, and its lines in step with the run.
 //! - [`attacks`]: what a reader can break at an instant, what that attacks, and the steps that say it.
 //! - [`figure`]: a run with everything that is asked of it again and again.
 //! - [`panel`]: the state at one instant as strips and lists of facts.
@@ -23,6 +24,7 @@ pub mod attacks;
 pub mod changes;
 mod chunked;
 pub mod controls;
+pub mod draft;
 pub mod export;
 pub mod fidelity;
 pub mod figure;

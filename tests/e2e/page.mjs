@@ -341,6 +341,61 @@ export class LabPage {
     await group.getByRole('radio', { name: answer, exact: true }).check({ force: true });
   }
 
+  // ---- breaking by hand -----------------------------------------------------------------------
+
+  /** The menu of what can be broken. */
+  get menu() {
+    return this.page.locator('.attacks').getByRole('menu');
+  }
+
+  /** Waits until the menu is there and has the focus. */
+  async menuIsOpen() {
+    await this.page.waitForFunction(() => document.querySelector('.attacks [role=menu]')?.contains(document.activeElement));
+  }
+
+  async menuIsClosed() {
+    await this.menu.waitFor({ state: 'detached' });
+  }
+
+  /** What has the focus: a mark's sentence, or the text of anything else. */
+  focused() {
+    return this.page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent);
+  }
+
+  /** Presses a key until what has the focus says something. */
+  async pressUntil(key, wanted, most = 200) {
+    for (let presses = 0; presses < most; presses++) {
+      if (wanted.test(await this.focused())) return;
+      await this.page.keyboard.press(key);
+    }
+    assert.fail(`${key} never leads to ${wanted}; the last was: ${await this.focused()}`);
+  }
+
+  /** Opens the menu of a lane. */
+  async openLane(title) {
+    await this.page.locator('.timeline .lane', { hasText: title }).click();
+    await this.menuIsOpen();
+  }
+
+  /** Chooses an item of the open menu. */
+  async attack(label) {
+    await this.menu.getByRole('menuitem', { name: label }).click();
+  }
+
+  /** What was broken by hand, line by line. */
+  brokenByHand() {
+    return this.page.locator('.by-hand li code').allInnerTexts();
+  }
+
+  /** The sentences of the past: up to the instant of the playhead. */
+  past() {
+    return this.page.evaluate(() => {
+      const lines = [...document.querySelectorAll('.narration li')];
+      const now = lines.findIndex((line) => line.querySelector('[aria-current="step"]'));
+      return lines.slice(0, now).map((line) => line.innerText);
+    });
+  }
+
   // ---- text, messages, address ----------------------------------------------------------------
 
   /** What the page says it ignored. */

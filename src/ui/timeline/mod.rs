@@ -64,6 +64,12 @@ pub fn Timeline() -> impl IntoView {
         }
     });
 
+    Effect::new(move |_| {
+        let place = pointed.get();
+        lab.pointed.set(
+            place.and_then(|place| picture.with_untracked(|picture| Some(picture.glyphs.get(place)?.mark))),
+        );
+    });
     let go_to_mark = move |place: usize| {
         let last = picture.with_untracked(|picture| picture.glyphs.get(place).map(|glyph| glyph.last));
         if let Some(last) = last {
