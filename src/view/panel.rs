@@ -318,7 +318,7 @@ fn application_list(
                 facts.push(fact("position", "none".to_owned(), changed));
             }
             if let Some(group) = consumer.group
-                && let Some(view) = state.groups.get(usize::from(group.0))
+                && let Some(view) = state.groups().get(usize::from(group.0))
             {
                 let mut none = true;
                 for (partition, offset) in view.committed.iter().filter(|committed| committed.1 >= 0) {
@@ -353,7 +353,7 @@ fn application_list(
 
 fn transactions(story: Story, state: &State) -> Option<FactList> {
     let facts: Vec<Fact> = state
-        .transactions
+        .transactions()
         .iter()
         .flatten()
         .flat_map(|transaction| {

@@ -11,6 +11,7 @@ use crate::view::chunked::Chunked;
 use crate::view::lanes::Life;
 use crate::view::story::{Entry, Story};
 
+mod coordinators;
 mod fold;
 mod history;
 mod replica;
@@ -18,6 +19,7 @@ mod replica;
 mod tests;
 
 pub use crate::engine::check::Status;
+pub use coordinators::Coordinated;
 pub use history::History;
 pub use replica::Replica;
 
@@ -91,6 +93,8 @@ pub struct BrokerState {
     pub fenced: bool,
     /// Its replicas, by `PartitionId`; none where it holds no copy.
     pub replicas: Vec<Option<Replica>>,
+    /// What its coordinators know.
+    pub coordinated: Coordinated,
 }
 
 /// A partition, as the controller knows it.
@@ -312,10 +316,10 @@ pub struct State {
     pub partitions: Vec<PartitionState>,
     /// By `ApplicationId`.
     pub applications: Vec<ApplicationState>,
-    /// By `TransactionalId`: as its coordinator has it.
-    pub transactions: Vec<Option<TransactionMetadata>>,
-    /// By `GroupId`.
-    pub groups: Vec<GroupView>,
+    /// Who coordinates transactions for clients, or did so last.
+    pub transaction_coordinator: Option<BrokerId>,
+    /// Who coordinates groups for clients, or did so last.
+    pub group_coordinator: Option<BrokerId>,
     /// By `RecordId`.
     pub records: Chunked<RecordState>,
     /// Everything that reached a sink, in order.
@@ -355,15 +359,22 @@ impl State {
                     ..Replica::default()
                 })
             };
-            BrokerState { replicas: partitions.iter().map(replica).collect(), ..BrokerState::default() }
+            let coordinated = Coordinated {
+                transactions: vec![None; setup.transactional_ids.len()],
+                groups: vec![GroupView::default(); setup.groups.len()],
+            };
+            let replicas = partitions.iter().map(replica).collect();
+            BrokerState { replicas, coordinated, ..BrokerState::default() }
         };
+        let leader =
+            |partition: PartitionId| partitions.get(partition.index()).and_then(|state| state.leader);
         State {
             count: 0,
             at: Time::ZERO,
             brokers: (0..usize::from(setup.brokers)).map(broker).collect(),
             applications: setup.applications.iter().map(|a| initial_application(&a.client)).collect(),
-            transactions: vec![None; setup.transactional_ids.len()],
-            groups: vec![GroupView::default(); setup.groups.len()],
+            transaction_coordinator: leader(PartitionId::TRANSACTION_STATE),
+            group_coordinator: leader(PartitionId::CONSUMER_OFFSETS),
             records: setup.records.iter().map(|_| RecordState::default()).collect(),
             sink: Chunked::default(),
             changed: Vec::new(),

@@ -88,17 +88,11 @@ impl State {
             Event::BecameFollower { partition, leader_epoch, .. } => {
                 self.led(broker, partition, leader_epoch, false);
             }
-            _ => {}
+            _ => self.coordinator_fact(broker, &entry.event),
         }
     }
 
     fn led(&mut self, broker: BrokerId, partition: PartitionId, leader_epoch: LeaderEpoch, leads: bool) {
-        let is_leader =
-            self.partitions.get(partition.index()).is_some_and(|state| state.leader == Some(broker));
-        if leads && is_leader && partition == PartitionId::CONSUMER_OFFSETS {
-            // A new coordinator knows what it reads in its log, and says so.
-            self.groups.iter_mut().for_each(|group| *group = GroupView::default());
-        }
         if let Some(replica) = self.replica_mut(broker, partition) {
             replica.leader_epoch = leader_epoch;
             replica.leads = leads;
@@ -198,24 +192,7 @@ impl State {
         }
     }
 
-    /// Whether a fact of a coordinator is one of a broker that only believes it coordinates.
-    fn is_deposed(&self, entry: &Entry) -> bool {
-        let partition = match entry.event {
-            Event::TransactionChanged { .. } => PartitionId::TRANSACTION_STATE,
-            Event::GroupChanged { .. }
-            | Event::OffsetCommitted { .. }
-            | Event::OffsetPending { .. }
-            | Event::OffsetDecided { .. } => PartitionId::CONSUMER_OFFSETS,
-            _ => return false,
-        };
-        let leader = self.partitions.get(partition.index()).and_then(|partition| partition.leader);
-        leader.map(Node::Broker) != Some(entry.actor)
-    }
-
     fn cluster_fact(&mut self, entry: &Entry) {
-        if self.is_deposed(entry) {
-            return;
-        }
         match entry.event {
             Event::BrokerFenced { broker } => self.fenced(broker, true),
             Event::BrokerUnfenced { broker } => self.fenced(broker, false),
@@ -235,42 +212,6 @@ impl State {
                         last_leader,
                     };
                     self.changed.push(Changed::Partition(partition));
-                }
-            }
-            Event::TransactionChanged { transaction } => {
-                let id = transaction.transactional_id;
-                if let Some(state) = self.transactions.get_mut(usize::from(id.0)) {
-                    *state = Some(transaction);
-                    self.changed.push(Changed::Transaction(id));
-                }
-            }
-            Event::GroupChanged { group, state, generation, members } => {
-                if let Some(view) = self.groups.get_mut(usize::from(group.0)) {
-                    (view.state, view.generation, view.members) = (state, generation, members);
-                    self.changed.push(Changed::Group(group));
-                }
-            }
-            Event::OffsetCommitted { group, partition, offset } => {
-                if let Some(view) = self.groups.get_mut(usize::from(group.0)) {
-                    view.committed.retain(|committed| committed.0 != partition);
-                    if offset >= 0 {
-                        view.committed.push((partition, offset));
-                        view.committed.sort_unstable();
-                    }
-                    self.changed.push(Changed::CommittedOffset(group, partition));
-                }
-            }
-            Event::OffsetDecided { group, partition, producer_id } => {
-                if let Some(view) = self.groups.get_mut(usize::from(group.0)) {
-                    view.pending.retain(|pending| (pending.0, pending.2) != (partition, producer_id));
-                    self.changed.push(Changed::Group(group));
-                }
-            }
-            Event::OffsetPending { group, partition, offset, producer_id } => {
-                if let Some(view) = self.groups.get_mut(usize::from(group.0)) {
-                    view.pending.retain(|pending| (pending.0, pending.2) != (partition, producer_id));
-                    view.pending.push((partition, offset, producer_id));
-                    self.changed.push(Changed::Group(group));
                 }
             }
             _ => {}
@@ -325,8 +266,11 @@ fn producer_fact(producer: &mut ProducerState, story: Story, client: ClientId, e
             for batch in story.arenas.batches.get(batches) {
                 for payload in story.arenas.payloads.get(batch.records) {
                     let Payload::Record(record) = *payload else { continue };
+                    // One that was sent before, in a transaction that is over, may still be under way.
                     let waits = |pending: &&mut PendingRecord| {
-                        pending.record == record && pending.partition == batch.partition
+                        pending.record == record
+                            && pending.partition == batch.partition
+                            && !matches!(pending.progress, Progress::InFlight { .. })
                     };
                     if let Some(pending) = producer.pending.iter_mut().find(waits) {
                         pending.progress = Progress::InFlight { message, to, attempt };
@@ -335,10 +279,15 @@ fn producer_fact(producer: &mut ProducerState, story: Story, client: ClientId, e
             }
         }
         Event::RetryScheduled { partition, first_record, attempt, error, at } => {
-            let first =
-                |pending: &&PendingRecord| pending.record == first_record && pending.partition == partition;
-            let progress = producer.pending.iter().find(first).map(|pending| pending.progress);
-            let Some(Progress::InFlight { message, .. }) = progress else { return false };
+            let message = producer.pending.iter().find_map(|pending| match pending.progress {
+                Progress::InFlight { message, .. }
+                    if pending.record == first_record && pending.partition == partition =>
+                {
+                    Some(message)
+                }
+                _ => None,
+            });
+            let Some(message) = message else { return false };
             for pending in &mut producer.pending {
                 let same = matches!(pending.progress, Progress::InFlight { message: m, .. } if m == message);
                 if same && pending.partition == partition {

@@ -2,6 +2,7 @@
 //! trace has (which call an application waits in, which copy of a record came first, how often it was tried).
 
 use kafka_guarantees::engine::application;
+use kafka_guarantees::engine::kafka::broker::Broker;
 use kafka_guarantees::engine::kafka::event::{SinkEffect, TransactionManagerState, TransactionState};
 use kafka_guarantees::engine::kafka::partition_log::PartitionLog;
 use kafka_guarantees::engine::kafka::record::{Batch, BatchKind, MarkerKind};
@@ -164,20 +165,17 @@ impl Differences<'_> {
         cells
     }
 
-    /// What the serving coordinator knows, if there is one.
+    /// What each broker knows that coordinates transactions, or believes that it does.
     fn transactions(&mut self, state: &State) {
-        let coordinators = self.world.brokers.iter().enumerate().filter(|(index, broker)| {
-            let partition = self.world.image().partition(PartitionId::TRANSACTION_STATE);
-            partition.leader == Some(BrokerId::from_index(*index))
-                && broker.is_running()
-                && broker.transaction_coordinator().serving_epoch() == Some(partition.leader_epoch)
-        });
-        for (_, broker) in coordinators {
+        for (index, broker) in self.world.brokers.iter().enumerate() {
+            let coordinator = broker.transaction_coordinator();
+            if !broker.is_running() || !coordinator.is_serving() {
+                continue;
+            }
             // An id without an epoch is asked for the first time: nothing of it is durable yet.
-            let known =
-                broker.transaction_coordinator().transactions().filter(|held| held.producer_epoch >= 0);
-            for held in known {
-                let mut told = state.transactions[usize::from(held.transactional_id.0)];
+            for held in coordinator.transactions().filter(|held| held.producer_epoch >= 0) {
+                let id = usize::from(held.transactional_id.0);
+                let mut told = state.brokers[index].coordinated.transactions[id];
                 // A fence that is under way raises the epoch, and forgets the one before, before it is durable.
                 if let Some(told) = &mut told
                     && held.state == TransactionState::Ongoing
@@ -186,37 +184,68 @@ impl Differences<'_> {
                     told.producer_epoch = held.producer_epoch;
                     told.last_producer_epoch = NO_PRODUCER_EPOCH;
                 }
-                self.compare(|| format!("transactional id {}", held.transactional_id.0), told, Some(*held));
+                let what = || format!("{}, transactional id {id}", BrokerId::from_index(index));
+                self.compare(what, told, Some(*held));
             }
         }
+        self.coordinator(
+            "transactions",
+            PartitionId::TRANSACTION_STATE,
+            state.transaction_coordinator,
+            |broker| broker.transaction_coordinator().is_serving(),
+        );
     }
 
+    /// What each broker knows that coordinates groups, or believes that it does.
     fn groups(&mut self, state: &State) {
-        let partition = self.world.image().partition(PartitionId::CONSUMER_OFFSETS);
-        let Some(broker) = partition.leader.map(|leader| &self.world.brokers[leader.index()]) else { return };
-        let coordinator = broker.group_coordinator();
-        // A broker that was deposed and elected again may not know of either yet: what it holds until then is nobody's truth.
-        if !broker.is_running() || coordinator.serving_epoch() != Some(partition.leader_epoch) {
-            return;
-        }
-        for (index, told) in state.groups.iter().enumerate() {
-            let id = GroupId(index as u8);
-            let GroupView { state, generation, members, committed, pending } = told;
-            if let Some(held) = coordinator.groups().iter().find(|group| group.id() == id) {
-                self.compare(
-                    || format!("group {index}"),
-                    (*state, *generation, *members as usize),
-                    (held.state(), held.generation(), held.member_count()),
-                );
+        for (index, broker) in self.world.brokers.iter().enumerate() {
+            let coordinator = broker.group_coordinator();
+            if !broker.is_running() || !coordinator.is_serving() {
+                continue;
             }
-            let mut held: Vec<_> = coordinator.offsets().committed_of(id).collect();
-            held.sort_unstable();
-            self.compare(|| format!("group {index}, committed offsets"), committed, &held);
-            let mut held: Vec<_> = coordinator.offsets().pending_of(id).collect();
-            let mut told = pending.clone();
-            held.sort_unstable();
-            told.sort_unstable();
-            self.compare(|| format!("group {index}, pending offsets"), told, held);
+            for (number, told) in state.brokers[index].coordinated.groups.iter().enumerate() {
+                let id = GroupId(number as u8);
+                let what = || format!("{}, group {number}", BrokerId::from_index(index));
+                let GroupView { state, generation, members, committed, pending } = told;
+                if let Some(held) = coordinator.groups().iter().find(|group| group.id() == id) {
+                    self.compare(
+                        what,
+                        (*state, *generation, *members as usize),
+                        (held.state(), held.generation(), held.member_count()),
+                    );
+                }
+                let mut held: Vec<_> = coordinator.offsets().committed_of(id).collect();
+                held.sort_unstable();
+                self.compare(|| what() + ", committed offsets", committed, &held);
+                let mut held: Vec<_> = coordinator.offsets().pending_of(id).collect();
+                let mut told = pending.clone();
+                held.sort_unstable();
+                told.sort_unstable();
+                self.compare(|| what() + ", pending offsets", told, held);
+            }
+        }
+        self.coordinator("groups", PartitionId::CONSUMER_OFFSETS, state.group_coordinator, |broker| {
+            broker.group_coordinator().is_serving()
+        });
+    }
+
+    /// The broker whose knowledge is shown is the one that clients are sent to, where that one knows that it leads.
+    fn coordinator(
+        &mut self,
+        of: &str,
+        partition: PartitionId,
+        told: Option<BrokerId>,
+        is_serving: fn(&Broker) -> bool,
+    ) {
+        let image = self.world.image().partition(partition);
+        let Some(leader) = image.leader else { return };
+        let broker = &self.world.brokers[leader.index()];
+        let knows = broker
+            .replicas()
+            .partition(partition)
+            .is_some_and(|held| held.is_leader() && held.leader_epoch == image.leader_epoch);
+        if broker.is_running() && knows && is_serving(broker) {
+            self.compare(|| format!("the coordinator of {of}"), told, Some(leader));
         }
     }
 
