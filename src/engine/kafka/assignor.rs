@@ -86,6 +86,7 @@ pub fn assign_cooperative(members: &mut [MemberAssignment], topics: &[PartitionS
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::kafka::config::Assignors;
     use crate::engine::sim::time::Span;
 
     fn set(partitions: &[u8]) -> PartitionSet {
@@ -102,7 +103,9 @@ mod tests {
             rebalance_timeout: Span::seconds(300),
             client: ClientId(id as u16),
             application: Some(ApplicationId(application)),
-            cooperative: false,
+            owned: PartitionSet::EMPTY,
+            generation: -1,
+            assignors: Assignors::CooperativeSticky,
         }
     }
 

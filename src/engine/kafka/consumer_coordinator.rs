@@ -2,7 +2,7 @@
 //! `AbstractCoordinator`, `Heartbeat`; kafka-semantics 4.3 to 4.5). Commits are in `consumer_commits`.
 
 use super::assignor::{assign_cooperative, assign_range};
-use super::config::ConsumerConfig;
+use super::config::{Assignors, ConsumerConfig};
 use super::consumer_commits::{AsyncCommit, Commits};
 use super::error::{ErrorCode, Exception};
 use super::event::{ConnectionEnd, Event};
@@ -62,7 +62,7 @@ pub struct ConsumerCoordinator {
     instance: Option<InstanceId>,
     application: Option<ApplicationId>,
     subscription: PartitionSet,
-    cooperative: bool,
+    assignors: Assignors,
     session_timeout: Span,
     heartbeat_interval: Span,
     pub(super) max_poll_interval: Span,
@@ -128,7 +128,7 @@ impl ConsumerCoordinator {
             instance: config.group_instance_id.filter(|_| is_member),
             application,
             subscription,
-            cooperative: config.cooperative,
+            assignors: config.partition_assignment_strategy,
             session_timeout: config.session_timeout,
             heartbeat_interval: config.heartbeat_interval,
             max_poll_interval: config.max_poll_interval,
@@ -378,8 +378,13 @@ impl ConsumerCoordinator {
             session_timeout: self.session_timeout,
             rebalance_timeout: self.max_poll_interval,
             subscription: self.subscription,
-            owned: if self.cooperative { subscription.assignment() } else { PartitionSet::EMPTY },
-            cooperative: self.cooperative,
+            owned: if self.assignors.is_cooperative() {
+                subscription.assignment()
+            } else {
+                PartitionSet::EMPTY
+            },
+            generation: self.generation,
+            assignors: self.assignors,
             application: self.application,
         };
         self.ask(request, CoordinatorAsked::Join, out);
@@ -395,7 +400,7 @@ impl ConsumerCoordinator {
         }
         if is_lost {
             out.emit(Event::PartitionsLost { partitions });
-        } else if self.cooperative {
+        } else if self.assignors.is_cooperative() {
             return;
         } else {
             out.emit(Event::PartitionsRevoked { partitions });
@@ -495,14 +500,14 @@ impl ConsumerCoordinator {
         let owned = subscription.assignment();
         let revoked = owned.without(partitions);
         let added = partitions.without(owned);
-        if self.cooperative && !revoked.is_empty() {
+        if self.assignors.is_cooperative() && !revoked.is_empty() {
             out.emit(Event::PartitionsRevoked { partitions: revoked });
             // The others can have them after one more rebalance.
             self.rejoin_needed = true;
         }
         subscription.assign(partitions);
         out.emit_as_cause(Event::PartitionsAssigned {
-            partitions: if self.cooperative { added } else { partitions },
+            partitions: if self.assignors.is_cooperative() { added } else { partitions },
         });
     }
 
@@ -567,7 +572,11 @@ impl ConsumerCoordinator {
             }
             ErrorCode::UnknownMemberId if unchanged => self.reset_generation(false),
             ErrorCode::IllegalGeneration if unchanged => self.reset_generation(true),
-            ErrorCode::FencedInstanceId if unchanged => self.fatal = Some(Exception::from(error)),
+            ErrorCode::FencedInstanceId if unchanged => {
+                // poll() throws it once; the poll after that joins as a new member, and takes the place back.
+                self.reset_generation(false);
+                self.fatal = Some(Exception::from(error));
+            }
             error => {
                 self.on_coordinator_error(error, out);
                 self.next_heartbeat = out.now() + self.retry_backoff;

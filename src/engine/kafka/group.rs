@@ -1,6 +1,7 @@
 //! A consumer group of the classic protocol at its coordinator: who is in it, in which generation, and
 //! who owns what (`ClassicGroup.java`, `GroupMetadataManager.java`; kafka-semantics 4.5 and 4.6).
 
+use super::config::Assignors;
 use super::error::ErrorCode;
 use super::event::{Event, GroupState};
 use super::message::{GroupMetadata, MemberAssignment, Response};
@@ -25,8 +26,10 @@ pub struct Joining {
     pub subscription: PartitionSet,
     /// What it owns already (cooperative).
     pub owned: PartitionSet,
-    /// It offers only the cooperative protocol.
-    pub cooperative: bool,
+    /// The generation that it was last told of; -1: none.
+    pub generation: i32,
+    /// The assignors that it offers.
+    pub assignors: Assignors,
     /// Its process.
     pub client: ClientId,
     /// Whose client it is.
@@ -152,6 +155,10 @@ impl Group {
     /// Takes on what the log said: members keep their generation (kafka-semantics 4.7).
     pub fn on_loaded(&mut self, out: &mut Out) {
         let Some(list) = self.replayed.take() else { return };
+        // The log holds what each member said of the assignor that was chosen, and of no other.
+        let offers = out.stage.arenas.assignments[list].iter().map(|member| member.assignors);
+        self.cooperative = offers.into_iter().any(Assignors::is_cooperative);
+        let assignors = if self.cooperative { Assignors::CooperativeSticky } else { Assignors::Range };
         for index in 0..list.len() {
             let member = out.stage.arenas.assignments[list][index];
             self.members.push(Member {
@@ -162,8 +169,9 @@ impl Group {
                     session_timeout: member.session_timeout,
                     rebalance_timeout: member.rebalance_timeout,
                     subscription: member.subscription,
-                    owned: PartitionSet::EMPTY,
-                    cooperative: member.cooperative,
+                    owned: member.owned,
+                    generation: member.generation,
+                    assignors,
                     client: member.client,
                     application: member.application,
                 },
@@ -177,7 +185,6 @@ impl Group {
             self.restart_session(index, out);
         }
         self.leader = self.members.first().map(|member| member.id);
-        self.cooperative = self.members.iter().all(|member| member.said.cooperative);
         let changed_at = self.changed_at;
         self.change_state(if list.is_empty() { GroupState::Empty } else { GroupState::Stable }, out);
         self.changed_at = changed_at;
@@ -216,7 +223,7 @@ impl Group {
             return self.refuse_join(request_id, joining.member, ErrorCode::InvalidSessionTimeout, out);
         }
         let others_differ = self.members.iter().any(|member| {
-            Some(member.id) != joining.member && member.said.cooperative != joining.cooperative
+            Some(member.id) != joining.member && !member.said.assignors.agree(joining.assignors)
         });
         if others_differ {
             return self.refuse_join(request_id, joining.member, ErrorCode::InconsistentGroupProtocol, out);
@@ -260,7 +267,9 @@ impl Group {
             Err(error) => return self.refuse_join(request_id, Some(id), error, out),
         };
         let said = self.members[index].said;
-        let unchanged = said.subscription == joining.subscription && said.owned == joining.owned;
+        // What a member offers holds what it owns and the generation that it knows of.
+        let unchanged = (said.assignors, said.subscription, said.owned, said.generation)
+            == (joining.assignors, joining.subscription, joining.owned, joining.generation);
         match self.state {
             GroupState::PreparingRebalance => self.update_member(index, request_id, joining, out),
             // It did not get the answer to its last JoinGroup.
@@ -301,6 +310,7 @@ impl Group {
         member.id = fresh_id;
         member.awaiting_join = None;
         member.awaiting_sync = None;
+        member.sync_pending = false;
         member.session_timer_set = false;
         if self.leader == Some(old.id) {
             self.leader = Some(fresh_id);
@@ -366,6 +376,7 @@ impl Group {
                 }
             }
             GroupState::Stable => {
+                self.members[index].sync_pending = false;
                 let partitions = self.members[index].assignment;
                 self.restart_session(index, out);
                 answer(out, ErrorCode::None, partitions);
@@ -529,7 +540,9 @@ impl Member {
             rebalance_timeout: self.said.rebalance_timeout,
             client: self.said.client,
             application: self.said.application,
-            cooperative: self.said.cooperative,
+            owned: self.said.owned,
+            generation: self.said.generation,
+            assignors: self.said.assignors,
         }
     }
 }

@@ -306,7 +306,8 @@ impl GroupCoordinator {
                 rebalance_timeout,
                 subscription,
                 owned,
-                cooperative,
+                generation,
+                assignors,
                 application,
             } => {
                 let Node::Client(client) = from else { unreachable!("only clients join groups") };
@@ -318,7 +319,8 @@ impl GroupCoordinator {
                     rebalance_timeout,
                     subscription,
                     owned,
-                    cooperative,
+                    generation,
+                    assignors,
                     client,
                     application,
                 };

@@ -22,15 +22,15 @@ impl Group {
                 Some(ends) if self.new_member_added && out.now() < ends => self.wait_for_more(ends, out),
                 _ => self.complete_join(out),
             },
-            GroupState::CompletingRebalance => {
-                // Members that have not synced are removed.
+            // Members that have not synced are removed, also where the leader has (`expirePendingSync`).
+            GroupState::CompletingRebalance | GroupState::Stable => {
                 let before = self.members.len();
                 self.members.retain(|member| !member.sync_pending);
                 if self.members.len() != before {
                     self.prepare_rebalance(out);
                 }
             }
-            _ => {}
+            GroupState::Empty | GroupState::Dead => {}
         }
     }
 
@@ -171,7 +171,7 @@ impl Group {
             self.needs_write = true;
             return self.change_state(GroupState::Empty, out);
         }
-        self.cooperative = self.members.iter().all(|member| member.said.cooperative);
+        self.cooperative = self.members.iter().any(|member| member.said.assignors.is_cooperative());
         self.change_state(GroupState::CompletingRebalance, out);
         for index in 0..self.members.len() {
             self.members[index].sync_pending = true;

@@ -1,6 +1,6 @@
 //! The rules of classic groups as tables (kafka-semantics 4.5, 4.6).
 
-use super::config::ClusterConfig;
+use super::config::{Assignors, ClusterConfig};
 use super::error::ErrorCode::{
     self, FencedInstanceId, IllegalGeneration, MemberIdRequired, RebalanceInProgress, UnknownMemberId,
 };
@@ -63,7 +63,8 @@ impl Lab {
             rebalance_timeout: Span::seconds(300),
             subscription: partitions(),
             owned: PartitionSet::EMPTY,
-            cooperative: false,
+            generation: -1,
+            assignors: Assignors::Range,
             client: ClientId(0),
             application: None,
         }
@@ -110,7 +111,9 @@ impl Lab {
                     rebalance_timeout: Span::seconds(300),
                     client: ClientId(0),
                     application: None,
-                    cooperative: false,
+                    owned: PartitionSet::EMPTY,
+                    generation: -1,
+                    assignors: Assignors::Range,
                 }
             }));
         let mut out = self.stage.out(BROKER, None);

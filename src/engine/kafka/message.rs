@@ -1,6 +1,6 @@
 //! Requests and responses. All are `Copy`; lists lie in the run's `Arenas`.
 
-use super::config::Acks;
+use super::config::{Acks, Assignors};
 use super::error::ErrorCode;
 use super::record::{Arenas, Batch, MarkerKind, Payload};
 use super::types::*;
@@ -222,8 +222,12 @@ pub struct MemberAssignment {
     pub client: ClientId,
     /// Whose client it is: member ids begin with the client's name.
     pub application: Option<ApplicationId>,
-    /// It offers only the cooperative protocol (KIP-429).
-    pub cooperative: bool,
+    /// What it owned when it last joined (cooperative).
+    pub owned: PartitionSet,
+    /// The generation that it then knew of; -1: none.
+    pub generation: i32,
+    /// The assignors that it offers.
+    pub assignors: Assignors,
 }
 
 /// What a member says of itself with a commit or a transactional commit.
@@ -286,8 +290,10 @@ pub enum Request {
         rebalance_timeout: Span,
         subscription: PartitionSet,
         owned: PartitionSet,
-        /// Cooperative rebalancing (KIP-429) is offered.
-        cooperative: bool,
+        /// The generation that the member was last told of; -1: none.
+        generation: i32,
+        /// The assignors that it offers.
+        assignors: Assignors,
         /// Whose client it is: stands for the `client.id` in the request's header.
         application: Option<ApplicationId>,
     },

@@ -24,6 +24,30 @@ pub enum GroupProtocol {
     Consumer,
 }
 
+/// `partition.assignment.strategy`: the assignors that a member offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Assignors {
+    /// `RangeAssignor`
+    Range,
+    /// `RangeAssignor`, then `CooperativeStickyAssignor`: the default.
+    RangeAndCooperativeSticky,
+    /// `CooperativeStickyAssignor`
+    CooperativeSticky,
+}
+
+impl Assignors {
+    /// The member follows the cooperative protocol (KIP-429): with both listed it is the eager one.
+    pub fn is_cooperative(self) -> bool {
+        self == Assignors::CooperativeSticky
+    }
+
+    /// Whether both offer one and the same assignor.
+    pub fn agree(self, other: Assignors) -> bool {
+        use Assignors::{CooperativeSticky, Range};
+        !matches!((self, other), (Range, CooperativeSticky) | (CooperativeSticky, Range))
+    }
+}
+
 /// Settings of one consumer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are Kafka's keys")]
@@ -31,8 +55,7 @@ pub struct ConsumerConfig {
     pub group_id: Option<GroupId>,
     pub group_instance_id: Option<InstanceId>,
     pub group_protocol: GroupProtocol,
-    /// `partition.assignment.strategy` names only the cooperative assignor.
-    pub cooperative: bool,
+    pub partition_assignment_strategy: Assignors,
     pub enable_auto_commit: bool,
     pub auto_commit_interval: Span,
     pub auto_offset_reset: AutoOffsetReset,
@@ -57,7 +80,7 @@ impl Default for ConsumerConfig {
             group_id: None,
             group_instance_id: None,
             group_protocol: GroupProtocol::Classic,
-            cooperative: false,
+            partition_assignment_strategy: Assignors::RangeAndCooperativeSticky,
             enable_auto_commit: true,
             auto_commit_interval: Span::seconds(5),
             auto_offset_reset: AutoOffsetReset::Latest,
@@ -126,8 +149,21 @@ pub const KEYS: &[Key<ConsumerConfig>] = &[
     Key {
         name: "partition.assignment.strategy",
         domain: Domain::OneOf(&[RANGE, COOPERATIVE_STICKY, BOTH]),
-        read: |config, _| Value::Word(if config.cooperative { COOPERATIVE_STICKY } else { BOTH }.to_owned()),
-        write: |config, value, _| config.cooperative = value.word() == COOPERATIVE_STICKY,
+        read: |config, _| {
+            let name = match config.partition_assignment_strategy {
+                Assignors::Range => RANGE,
+                Assignors::RangeAndCooperativeSticky => BOTH,
+                Assignors::CooperativeSticky => COOPERATIVE_STICKY,
+            };
+            Value::Word(name.to_owned())
+        },
+        write: |config, value, _| {
+            config.partition_assignment_strategy = match value.word() {
+                RANGE => Assignors::Range,
+                COOPERATIVE_STICKY => Assignors::CooperativeSticky,
+                _ => Assignors::RangeAndCooperativeSticky,
+            }
+        },
     },
     key!("enable.auto.commit", Domain::Boolean, enable_auto_commit: bool),
     key!("auto.commit.interval.ms", Domain::Int(0), auto_commit_interval: millis),
@@ -335,7 +371,8 @@ mod tests {
             let settings =
                 [("group.id", "g"), ("partition.assignment.strategy", strategy)].into_iter().collect();
             let built = ConsumerConfig::from_settings(&settings, &mut Names::default());
-            assert_eq!((built.problems, built.config.cooperative), (vec![], cooperative), "{strategy}");
+            let assignors = built.config.partition_assignment_strategy;
+            assert_eq!((built.problems, assignors.is_cooperative()), (vec![], cooperative), "{strategy}");
         }
     }
 }

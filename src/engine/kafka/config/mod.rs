@@ -8,7 +8,7 @@ mod settings;
 mod topic;
 
 pub use cluster::ClusterConfig;
-pub use consumer::{AutoOffsetReset, ConsumerConfig, GroupProtocol};
+pub use consumer::{Assignors, AutoOffsetReset, ConsumerConfig, GroupProtocol};
 pub use producer::{Acks, ProducerConfig};
 pub use settings::{
     Built, ConfigException, ConfigNote, ConfigProblem, Domain, Key, Line, Names, Setting, Settings, Value,
