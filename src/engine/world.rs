@@ -16,7 +16,7 @@ use super::kafka::partitioner::StickyPartitioner;
 use super::kafka::producer::Producer;
 use super::kafka::types::*;
 use super::notice::{Nodes, Signs};
-use super::player::Player;
+use super::player::{Awaited, Player};
 use super::script::{FaultEffect, MessageFault, Setup};
 use super::sim::choice::{ChoiceOption, ChoicePoint};
 use super::sim::time::{Span, Time};
@@ -108,7 +108,7 @@ pub enum RunError {
         /// The place of the step in `Setup::script`; none: the end of the run.
         step: Option<u32>,
         /// What was waited for.
-        what: String,
+        waited_for: Awaited,
     },
     /// A step can't be done in the state that the run has reached.
     Impossible {
@@ -132,10 +132,10 @@ impl RunError {
             format!("line {}, '{}'", line.line, line.text)
         };
         match self {
-            RunError::GaveUp { step: Some(step), what } => {
-                format!("{}: gave up waiting for {what}", place(*step))
+            RunError::GaveUp { step, waited_for } => {
+                let given_up = format!("gave up waiting for {}", waited_for.describe(setup));
+                step.map_or(given_up.clone(), |step| format!("{}: {given_up}", place(step)))
             }
-            RunError::GaveUp { step: None, what } => format!("gave up waiting for {what}"),
             RunError::Impossible { step, why } => format!("{}: {why}", place(*step)),
             RunError::TooLong { step } => {
                 let limit = format!(

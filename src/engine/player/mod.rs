@@ -1,10 +1,13 @@
 //! Plays the script: does its steps in order, waits for what they wait for, sets off the triggered
 //! ones, and brings the run to its end as the recorder does.
 
+mod awaited;
 mod calls;
 mod ending;
 mod fault_free;
 mod steps;
+
+pub use awaited::Awaited;
 
 use super::application::{self, InHand};
 use super::kafka::config::{AutoOffsetReset, ConsumerConfig};
@@ -169,22 +172,6 @@ enum Activity {
         condition: Awaited,
         then: Span,
     },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Awaited {
-    /// An application's producer has its first metadata.
-    Started(ApplicationId),
-    /// No `send()` of an application blocks any more.
-    HandedOver(ApplicationId),
-    Settled(ApplicationId),
-    Isr(TopicId, BrokerSet),
-    Leader(TopicId, Option<BrokerId>),
-    Replicas(TopicId),
-    AllReplicas,
-    Stopped(BrokerId),
-    Background,
-    Programs,
 }
 
 /// Whether a step is set off by the clock.
@@ -386,23 +373,7 @@ impl World {
         if matches!(condition, Awaited::Started(_) | Awaited::HandedOver(_)) {
             return self.finish_task(task);
         }
-        let topic = |id: TopicId| self.stage.setup.topics[usize::from(id.0)].name.clone();
-        let what = match condition {
-            Awaited::Settled(application) => {
-                format!("{} settled", self.stage.setup.applications[usize::from(application.0)].name)
-            }
-            Awaited::Isr(id, isr) => format!("isr {} = {isr}", topic(id)),
-            Awaited::Leader(id, Some(leader)) => format!("leader {} = {leader}", topic(id)),
-            Awaited::Leader(id, None) => format!("leader {} = none", topic(id)),
-            Awaited::Replicas(id) => format!("replicas {}", topic(id)),
-            Awaited::AllReplicas => "all replicas in sync at the end".to_string(),
-            Awaited::Stopped(broker) => format!("the clean stop of {broker}"),
-            Awaited::Programs => "the programs to come to rest".to_string(),
-            Awaited::Background | Awaited::Started(_) | Awaited::HandedOver(_) => {
-                unreachable!("handled above")
-            }
-        };
-        self.fail(RunError::GaveUp { step, what });
+        self.fail(RunError::GaveUp { step, waited_for: condition });
     }
 
     fn check_conditions(&mut self) {

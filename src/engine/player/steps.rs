@@ -291,7 +291,9 @@ impl World {
         application: ApplicationId,
         action: &ClientAction,
     ) -> Option<u32> {
+        let (process, consumer) = self.process_of(application);
         if *action == ClientAction::Restart {
+            let application = process;
             self.start_client(application);
             self.begin_program(application);
             let started = Awaited::Started(application);
@@ -426,26 +428,57 @@ impl World {
                 Some(task)
             }
             ClientAction::Crash => {
-                self.crash_client(client);
+                for client in self.clients_of(process, consumer) {
+                    self.crash_client(client);
+                }
                 Some(self.sleep(Some(index), Span::millis(150)))
             }
             // What is frozen or dead can't be frozen, and only what is frozen thaws.
-            ClientAction::Pause if self.stage.network.is_paused(node) || self.stage.network.is_gone(node) => {
-                None
-            }
-            ClientAction::Resume if !self.stage.network.is_paused(node) => None,
-            ClientAction::Pause => {
-                self.stage.emit(node, None, Event::ClientPaused);
-                self.pause(node);
-                None
-            }
-            ClientAction::Resume => {
-                self.stage.emit(node, None, Event::ClientResumed);
-                self.resume(node);
+            ClientAction::Pause | ClientAction::Resume => {
+                let pauses = *action == ClientAction::Pause;
+                for client in self.clients_of(process, consumer) {
+                    let node = Node::Client(client);
+                    if self.stage.network.is_gone(node) || self.stage.network.is_paused(node) == pauses {
+                        continue;
+                    }
+                    self.stage.emit(
+                        node,
+                        None,
+                        if pauses { Event::ClientPaused } else { Event::ClientResumed },
+                    );
+                    if pauses { self.pause(node) } else { self.resume(node) }
+                }
                 None
             }
             ClientAction::Restart => unreachable!("done above"),
         }
+    }
+
+    /// Whose process an application is part of, and the consumer beside it: a program that transforms has both its
+    /// producer and its consumer in one process.
+    fn process_of(&self, application: ApplicationId) -> (ApplicationId, Option<ApplicationId>) {
+        let transforming = self.stage.setup.applications.iter().enumerate().find_map(|(index, owner)| {
+            let owner_id = ApplicationId(index as u8);
+            match owner.program {
+                Some(Program::Transform { consumer, .. })
+                    if owner_id == application || consumer == application =>
+                {
+                    Some((owner_id, Some(consumer)))
+                }
+                _ => None,
+            }
+        });
+        transforming.unwrap_or((application, None))
+    }
+
+    /// The clients of one or two applications, as far as they ever had one.
+    fn clients_of(
+        &self,
+        one: ApplicationId,
+        other: Option<ApplicationId>,
+    ) -> impl Iterator<Item = ClientId> + use<> {
+        let client = |id: ApplicationId| self.applications[usize::from(id.0)].client;
+        [client(one), other.and_then(client)].into_iter().flatten()
     }
 
     fn is_polled_in_background(&self, application: ApplicationId) -> bool {
