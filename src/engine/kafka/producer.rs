@@ -312,10 +312,11 @@ impl Producer {
         let transactional = self.is_transactional();
         self.accumulator.append(record, partition, bytes, transactional, out.now(), out.cause);
         self.in_vain.push(record);
-        // The network thread is not woken; after a fatal error it looks again and again.
-        if self.transactions.as_ref().is_some_and(TransactionManager::has_fatal_error) {
-            self.wake_at(out.now() + self.retry_backoff, out);
-        }
+        // The network thread is not woken. After a fatal error it looks again and again, else it sleeps no longer than
+        // `request.timeout.ms`.
+        let is_fatal = self.transactions.as_ref().is_some_and(TransactionManager::has_fatal_error);
+        let sleeps = if is_fatal { self.retry_backoff } else { self.request_timeout };
+        self.wake_at(out.now() + sleeps, out);
     }
 
     /// A record of a batch has its answer: nobody waits for it any more.
