@@ -1,6 +1,6 @@
 //! The recordings of a real Kafka against the engine.
 
-use super::{BadData, compare, json, names, observed, text};
+use super::{BadData, compare, json, names, observed, text, wire};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -38,6 +38,13 @@ pub struct Recording {
     pub wire: Score,
 }
 
+impl Recording {
+    /// Its scores, and of what each is.
+    pub fn scores(&self) -> [(&'static str, &Score); 3] {
+        [("outcomes", &self.outcomes), ("replica logs", &self.replica_logs), ("wire", &self.wire)]
+    }
+}
+
 /// Whether one kind of observations agrees.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Score {
@@ -45,13 +52,36 @@ pub struct Score {
     pub agrees: bool,
     /// What differs, one place each.
     pub differences: Vec<String>,
-    /// Why it is right that something differs.
+    /// Why it is right that just this differs: all of it is known.
     pub reason: Option<String>,
+    /// What is not as it was known: a difference that is new, or one that is gone. A text that can't be run is never
+    /// known.
+    pub unexpected: Vec<String>,
 }
 
 impl Score {
-    fn of(differences: Vec<String>, reason: Option<String>) -> Score {
-        Score { agrees: differences.is_empty(), differences, reason }
+    fn of(differences: Result<Vec<String>, String>, known: Option<&Known>) -> Score {
+        let differences = match differences {
+            Ok(differences) => differences,
+            Err(error) => {
+                return Score {
+                    unexpected: vec![error.clone()],
+                    differences: vec![error],
+                    ..Score::default()
+                };
+            }
+        };
+        let mut gone: Vec<&String> = known.map_or(&[][..], |known| &known.differences).iter().collect();
+        let mut unexpected = Vec::new();
+        for difference in &differences {
+            match gone.iter().position(|known| *known == difference) {
+                Some(place) => _ = gone.remove(place),
+                None => unexpected.push(difference.clone()),
+            }
+        }
+        unexpected.extend(gone.iter().map(|known| format!("known to differ, and does no more: {known}")));
+        let reason = known.filter(|_| unexpected.is_empty()).map(|known| known.reason.clone());
+        Score { agrees: differences.is_empty(), differences, reason, unexpected }
     }
 }
 
@@ -73,23 +103,35 @@ pub(super) fn check(folder: &Path) -> Result<Vec<Recording>, BadData> {
     texts.into_iter().map(|name| check_one(folder, name, &differs)).collect()
 }
 
-/// Why something is known to differ, by kind and recording.
+/// What is known to differ, by kind and recording.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Differs {
-    outcomes: BTreeMap<String, String>,
-    replica_logs: BTreeMap<String, String>,
-    wire: BTreeMap<String, String>,
+    outcomes: BTreeMap<String, Known>,
+    replica_logs: BTreeMap<String, Known>,
+    wire: BTreeMap<String, Known>,
+}
+
+/// Differences of one recording that are known, and why they are right.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Known {
+    reason: String,
+    differences: Vec<String>,
 }
 
 fn differs(path: &Path, texts: &[String]) -> Result<Differs, BadData> {
     let bad = |what: String| BadData { path: path.to_owned(), what };
     let differs: Differs = serde_json::from_value(json(path)?).map_err(|error| bad(error.to_string()))?;
-    let mut all = differs.outcomes.keys().chain(differs.replica_logs.keys()).chain(differs.wire.keys());
-    match all.find(|name| !texts.contains(name)) {
-        Some(name) => Err(bad(format!("there is no recording {name}"))),
-        None => Ok(differs),
+    for (name, known) in differs.outcomes.iter().chain(&differs.replica_logs).chain(&differs.wire) {
+        if !texts.contains(name) {
+            return Err(bad(format!("there is no recording {name}")));
+        }
+        if known.reason.trim().is_empty() || known.differences.is_empty() {
+            return Err(bad(format!("{name}: expected a reason, and what differs")));
+        }
     }
+    Ok(differs)
 }
 
 fn check_one(folder: &Path, name: String, differs: &Differs) -> Result<Recording, BadData> {
@@ -107,14 +149,14 @@ fn check_one(folder: &Path, name: String, differs: &Differs) -> Result<Recording
             }
             let mut logs = Vec::new();
             compare::differences("", &logs_only(recorded), &logs_only(&engine), &mut logs);
-            [outcomes, logs, wire_differences(recorded, &engine)]
+            [Ok(outcomes), Ok(logs), Ok(wire::differences(recorded, &engine))]
         }
-        Err(error) => [(); 3].map(|()| vec![error.clone()]),
+        Err(error) => [(); 3].map(|()| Err(error.clone())),
     };
     Ok(Recording {
-        outcomes: Score::of(outcomes, differs.outcomes.get(&name).cloned()),
-        replica_logs: Score::of(replica_logs, differs.replica_logs.get(&name).cloned()),
-        wire: Score::of(wire, differs.wire.get(&name).cloned()),
+        outcomes: Score::of(outcomes, differs.outcomes.get(&name)),
+        replica_logs: Score::of(replica_logs, differs.replica_logs.get(&name)),
+        wire: Score::of(wire, differs.wire.get(&name)),
         name,
         title,
     })
@@ -135,70 +177,4 @@ fn logs_only(observed: &Value) -> Value {
     let others = observed["topics"].as_object().into_iter().flatten();
     let others = others.map(|(topic, observed)| (format!("topics.{topic}"), observed[REPLICA_LOGS].clone()));
     std::iter::once((REPLICA_LOGS.to_owned(), observed[REPLICA_LOGS].clone())).chain(others).collect()
-}
-
-/// One client's requests in the order in which they left, and the answers that it read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ClientWire {
-    /// Broker, kind, content and what became of it.
-    pub requests: Vec<String>,
-    /// The same with the answer.
-    pub answers: Vec<String>,
-}
-
-/// The wire by client, without the noise that the recordings' README names: times, how often something is repeated
-/// on a timer (so: numbers, and what repeats the line before it), the broker of an idempotent InitProducerId, requests
-/// between brokers, joins and leaves, and answers on connections that have ended.
-pub fn wires(observed: &Value) -> Vec<(String, ClientWire)> {
-    let mut wires: Vec<(String, ClientWire)> = Vec::new();
-    for line in observed["wire"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        let Some((request, fate)) = line.rsplit_once(" | ") else { continue };
-        // Time, "ms", client, broker, kind, number, content.
-        let words: Vec<&str> = request.split_whitespace().skip(2).collect();
-        let [client, broker, api, _number, content @ ..] = words.as_slice() else { continue };
-        if client.starts_with("AddPartitionsManager") || matches!(*api, "JoinGroup" | "LeaveGroup") {
-            continue;
-        }
-        // The recorder numbers its runs: P-17.
-        let client = client.split('-').next().unwrap_or(client);
-        let content = content.join(" ");
-        let broker = if content == "idempotent" { "any broker" } else { broker };
-        let index = wires.iter().position(|(name, _)| name == client).unwrap_or_else(|| {
-            wires.push((client.to_string(), ClientWire::default()));
-            wires.len() - 1
-        });
-        let line = format!("{broker} {api} {content} | {fate}");
-        let wire = &mut wires[index].1;
-        if !fate.starts_with("answered") {
-            if wire.requests.last() != Some(&line) {
-                wire.requests.push(line);
-            }
-        } else if !fate.ends_with("cut before the client read it") {
-            wire.answers.push(line);
-        }
-    }
-    wires.sort_by(|a, b| a.0.cmp(&b.0));
-    wires
-}
-
-/// Every client sends the same requests in the same order, and reads no answer that the recorded one did not get.
-fn wire_differences(recorded: &Value, engine: &Value) -> Vec<String> {
-    let (recorded, engine) = (wires(recorded), wires(engine));
-    let mut found = Vec::new();
-    for (client, wire) in &engine {
-        let Some((_, known)) = recorded.iter().find(|(name, _)| name == client) else {
-            found.push(format!("{client}: not recorded"));
-            continue;
-        };
-        if wire.requests != known.requests {
-            let (recorded, engine) = (known.requests.join("\n      "), wire.requests.join("\n      "));
-            found.push(format!("{client}: recorded\n      {recorded}\n    {client}: engine\n      {engine}"));
-        }
-        let unheard = wire.answers.iter().filter(|answer| !known.answers.contains(answer));
-        found.extend(unheard.map(|answer| format!("{client}: only the engine has {answer}")));
-    }
-    for (client, _) in recorded.iter().filter(|(name, _)| engine.iter().all(|(known, _)| known != name)) {
-        found.push(format!("{client}: recorded, and not in the engine"));
-    }
-    found
 }

@@ -100,11 +100,7 @@ fn variant_word(variant: &Variant) -> &'static str {
 pub fn terminal(fidelity: &Fidelity) -> String {
     let mut out = String::new();
     for recording in &fidelity.recordings {
-        let scores = [
-            ("outcomes", &recording.outcomes),
-            ("replica logs", &recording.replica_logs),
-            ("wire", &recording.wire),
-        ];
+        let scores = recording.scores();
         let words = scores.map(|(what, score)| format!("{what} {}", word(score))).join(", ");
         let _ = writeln!(out, "{:<44} {words}", recording.name);
         for (_, score) in scores {
@@ -112,7 +108,7 @@ pub fn terminal(fidelity: &Fidelity) -> String {
                 let _ = writeln!(out, "    {reason}");
                 continue;
             }
-            for difference in &score.differences {
+            for difference in &score.unexpected {
                 let _ = writeln!(out, "    {difference}");
             }
         }
