@@ -10,6 +10,9 @@ pub enum Defect {
     MovesHighWatermarkEarly,
     /// Leaders write commit markers as abort markers.
     WritesCommitsAsAborts,
+    /// Of the partitions that leaders are asked to write a transaction's marker to, they write it to the first, and answer
+    /// that all have it.
+    LeavesMarkersOut,
     /// Brokers answer acks=all like acks=1.
     AcknowledgesEarly,
     /// Of the requests that wait on a connection, brokers take up the last first.

@@ -1,6 +1,7 @@
 //! End-transaction markers on the leaders of a transaction's partitions (`KafkaApis.handleWriteTxnMarkersRequest`).
 
 use super::config::Acks;
+use super::defect::Defect;
 use super::error::ErrorCode;
 use super::group_coordinator::GroupCoordinator;
 use super::message::{MarkerEntry, ProducedPartition, Response};
@@ -64,7 +65,10 @@ impl MarkerRequests {
         let received = out.cause;
         for index in 0..markers.len() {
             let marker = out.stage.arenas.markers[markers][index];
-            for partition in marker.partitions.iter() {
+            for (place, partition) in marker.partitions.iter().enumerate() {
+                if place > 0 && out.stage.defects.has(Defect::LeavesMarkersOut) {
+                    continue;
+                }
                 out.cause = received;
                 self.append(slot, &mut pending, partition, &marker, replicas, group_coordinator, out);
             }

@@ -1,12 +1,23 @@
 //! What must hold of a run, read off its trace and its final world.
 
-use kafka_guarantees::engine::kafka::event::{Call, Event};
+use kafka_guarantees::engine::kafka::event::{Call, Event, TransactionState};
 use kafka_guarantees::engine::kafka::network::{ConnectionId, MessageId};
+use kafka_guarantees::engine::kafka::record::Payload;
 use kafka_guarantees::engine::kafka::types::*;
 use kafka_guarantees::engine::ledger::Answer;
 use kafka_guarantees::engine::observe;
 use kafka_guarantees::engine::world::World;
 use std::collections::BTreeMap;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// As runs end: all has healed, all replicas are in sync.
+    Whole,
+    /// In the middle, since the script prevents what one of its steps waits for. Brokers may be down, and partitions
+    /// without a leader.
+    GivenUp,
+}
 
 /// What a check says.
 #[derive(Debug)]
@@ -24,10 +35,11 @@ fn name(world: &World, record: RecordId) -> &str {
 }
 
 /// What holds of every run without data loss, whatever its script: connections deliver in order, servers take
-/// up one request at a time, high watermarks stay within the log and only rise at a leader, and in the end all
-/// replicas are equal.
-pub fn of_every_run(world: &World) -> Verdict {
-    for check in [connections_deliver_in_order, high_watermarks_rise, replicas_agree] {
+/// up one request at a time, high watermarks stay within the log and only rise at a leader, and at a whole run's end
+/// all replicas are equal.
+pub fn of_every_run(world: &World, end: End) -> Verdict {
+    let at_the_end = (end == End::Whole).then_some(replicas_agree as fn(&World) -> Result<(), String>);
+    for check in [connections_deliver_in_order, high_watermarks_rise].into_iter().chain(at_the_end) {
         if let Err(why) = check(world) {
             return Verdict::Violated(why);
         }
@@ -156,15 +168,34 @@ fn read(world: &World, isolation_level: IsolationLevel) -> Vec<RecordId> {
     topics.flat_map(|topic| observe::read(world, topic, isolation_level)).collect()
 }
 
-/// Every record whose last answer is an acknowledgement is in the final log.
-pub fn nothing_acknowledged_is_lost(world: &World) -> Verdict {
-    let log = read(world, IsolationLevel::ReadUncommitted);
+/// The records in the log of a partition's leader, to its end; none: nobody leads it.
+fn stored(world: &World, partition: PartitionId) -> Option<Vec<RecordId>> {
+    let leader = world.image().partition(partition).leader?;
+    let log = world.brokers[leader.index()].log(partition)?;
+    let payloads = log.batches().iter().flat_map(|batch| world.stage.arenas.payloads.get(batch.records));
+    Some(
+        payloads
+            .filter_map(|payload| if let Payload::Record(record) = payload { Some(*record) } else { None })
+            .collect(),
+    )
+}
+
+/// Every record whose last answer is an acknowledgement is in the log of its partition's leader, whoever leads, and
+/// readers of the final log see it.
+pub fn nothing_acknowledged_is_lost(world: &World, end: End) -> Verdict {
+    let visible = read(world, IsolationLevel::ReadUncommitted);
     let ledger = &world.stage.ledger;
     let mut acknowledged = 0;
     for record in &ledger.sent {
         if let Answer::Acknowledged(offset) = ledger.record(*record).answer {
             acknowledged += 1;
-            if !log.contains(record) {
+            let partition = ledger.record(*record).partition.expect("it was acknowledged there");
+            let is_lost = match (end, stored(world, partition)) {
+                (End::Whole, _) => !visible.contains(record),
+                (End::GivenUp, None) => false,
+                (End::GivenUp, Some(stored)) => !stored.contains(record),
+            };
+            if is_lost {
                 let name = name(world, *record);
                 return Verdict::Violated(format!("{name} was acknowledged at offset {offset} and is lost"));
             }
@@ -174,17 +205,17 @@ pub fn nothing_acknowledged_is_lost(world: &World) -> Verdict {
 }
 
 /// If every record was acknowledged, each is in its partition once, in the order of sending.
-pub fn no_duplicates_if_all_acknowledged(world: &World) -> Verdict {
-    let log = read(world, IsolationLevel::ReadUncommitted);
+pub fn no_duplicates_if_all_acknowledged(world: &World, _: End) -> Verdict {
     let ledger = &world.stage.ledger;
     if !ledger.sent.iter().all(|record| matches!(ledger.record(*record).answer, Answer::Acknowledged(_))) {
         return Verdict::DoesNotApply;
     }
     for index in 0..world.image().partitions.len() {
-        let partition = Some(PartitionId(index as u8));
-        let here = |record: &&RecordId| ledger.record(**record).partition == partition;
-        if !log.iter().filter(here).eq(ledger.sent.iter().filter(here)) {
-            let names: Vec<&str> = log.iter().filter(here).map(|record| name(world, *record)).collect();
+        let partition = PartitionId(index as u8);
+        let Some(log) = stored(world, partition) else { continue };
+        let here = |record: &&RecordId| ledger.record(**record).partition == Some(partition);
+        if !log.iter().eq(ledger.sent.iter().filter(here)) {
+            let names: Vec<&str> = log.iter().map(|record| name(world, *record)).collect();
             let names = names.join(" ");
             return Verdict::Violated(format!("all were acknowledged, and partition {index} holds {names}"));
         }
@@ -244,12 +275,32 @@ fn transactions(world: &World) -> Vec<Transaction> {
     all
 }
 
-fn an_open_transaction_holds_readers_up(world: &World) -> bool {
-    let partitions = world.image().partitions.iter().enumerate().skip(2);
-    partitions.map(|(index, image)| (PartitionId(index as u8), image.leader)).any(|(partition, leader)| {
-        leader
-            .and_then(|leader| world.brokers[leader.index()].log(partition))
-            .is_some_and(|log| log.last_stable_offset() < log.high_watermark())
+/// The transactions that keep read_committed readers back: where, and whose.
+fn open_transactions(world: &World) -> Vec<(PartitionId, ProducerId)> {
+    let mut open = Vec::new();
+    for (index, image) in world.image().partitions.iter().enumerate().skip(2) {
+        let partition = PartitionId(index as u8);
+        let Some(log) = image.leader.and_then(|leader| world.brokers[leader.index()].log(partition)) else {
+            continue;
+        };
+        let producers = log.producers().producers().iter();
+        let producers = producers.filter(|state| state.current_transaction_first_offset.is_some());
+        open.extend(producers.map(|state| (partition, state.producer_id)));
+    }
+    open
+}
+
+/// Whether the transaction coordinator still has to end a producer's transaction in a partition. Where no coordinator
+/// serves just then, it may have to.
+fn has_yet_to_end(world: &World, partition: PartitionId, producer_id: ProducerId) -> bool {
+    use TransactionState::{Ongoing, PrepareAbort, PrepareCommit};
+    let leader = world.image().partition(PartitionId::TRANSACTION_STATE).leader;
+    let coordinator = leader.map(|leader| world.brokers[leader.index()].transaction_coordinator());
+    let Some(coordinator) = coordinator.filter(|coordinator| coordinator.is_serving()) else { return true };
+    coordinator.transactions().any(|transaction| {
+        transaction.producer_id == producer_id
+            && matches!(transaction.state, Ongoing | PrepareCommit | PrepareAbort)
+            && transaction.partitions.contains(partition)
     })
 }
 
@@ -258,9 +309,24 @@ fn an_open_transaction_holds_readers_up(world: &World) -> bool {
 /// it was sent in transactions that were not known to be aborted.
 ///
 /// While another transaction is open, part of a committed one may not be visible yet: readers get no further than the first
-/// record of the open one (recording `lso-within-a-transaction`). All else holds then as well.
-pub fn transactions_are_whole(world: &World) -> Verdict {
-    let held_up = an_open_transaction_holds_readers_up(world);
+/// record of the open one (recording `lso-within-a-transaction`). All else holds then as well. What is open in a log must be
+/// open at the coordinator: a transaction that nobody will end keeps readers back for ever.
+///
+/// In a run that was given up readers may be kept back anywhere, by high watermarks that lag: what is aborted is still
+/// invisible, and nothing is visible too often.
+pub fn transactions_are_whole(world: &World, end: End) -> Verdict {
+    let open = open_transactions(world);
+    let hanging =
+        open.iter().find(|(partition, producer_id)| !has_yet_to_end(world, *partition, *producer_id));
+    if end == End::Whole
+        && let Some((partition, producer_id)) = hanging
+    {
+        return Verdict::Violated(format!(
+            "a transaction of producer id {producer_id} hangs in partition {}: nobody will end it",
+            partition.0
+        ));
+    }
+    let held_up = end == End::GivenUp || !open.is_empty();
     let seen = read(world, IsolationLevel::ReadCommitted);
     let transactions = transactions(world);
     let mut applies = false;
@@ -299,7 +365,8 @@ pub fn transactions_are_whole(world: &World) -> Verdict {
             ));
         }
     }
-    match copies_are_exact(world, &seen) {
+    let exact = if end == End::Whole { copies_are_exact(world, &seen) } else { Ok(()) };
+    match exact {
         Err(why) => Verdict::Violated(why),
         Ok(()) if applies => Verdict::Holds,
         Ok(()) => Verdict::DoesNotApply,
@@ -322,8 +389,8 @@ fn copies_are_exact(world: &World, seen: &[RecordId]) -> Result<(), String> {
     Ok(())
 }
 
-/// No offset that was ever committed is beyond the end of the final log.
-pub fn committed_offsets_are_within_the_log(world: &World) -> Verdict {
+/// No offset that was ever committed is beyond the end of the log, at whoever leads it.
+pub fn committed_offsets_are_within_the_log(world: &World, _: End) -> Verdict {
     let mut committed: BTreeMap<PartitionId, Offset> = BTreeMap::new();
     for entry in world.stage.trace.entries() {
         if let Event::OffsetCommitted { partition, offset, .. } = entry.event {
@@ -344,7 +411,7 @@ pub fn committed_offsets_are_within_the_log(world: &World) -> Verdict {
 }
 
 /// At least one connection had more than one request under way.
-pub fn requests_are_pipelined(world: &World) -> Verdict {
+pub fn requests_are_pipelined(world: &World, _: End) -> Verdict {
     let mut open: BTreeMap<ConnectionId, u32> = BTreeMap::new();
     let mut connection_of: BTreeMap<MessageId, ConnectionId> = BTreeMap::new();
     for entry in world.stage.trace.entries() {
@@ -367,6 +434,6 @@ pub fn requests_are_pipelined(world: &World) -> Verdict {
 }
 
 /// Whatever has happened, the check holds.
-pub fn always(_: &World) -> Verdict {
+pub fn always(_: &World, _: End) -> Verdict {
     Verdict::Holds
 }

@@ -7,6 +7,17 @@ use kafka_guarantees::scenario;
 /// (why, the script, what is left out or put in its place to be without duplicates, duplicates)
 const EXCEPTIONS: &[(&str, &str, (&str, &str), u32)] = &[
     (
+        "P32 (recording cold-partition-duplicates): a partition that does not know the producer takes its second batch \
+         after it has refused the first; the second's answer is lost, and both come again under the next epoch",
+        "topic t replicas=B1,B2 min.insync.replicas=2\ntopic out replicas=B1,B3 min.insync.replicas=1\n\
+         producer P acks=all delivery.timeout.ms=25000 request.timeout.ms=20000\nP send w0 to out\nwait P settled\n\
+         B2 kill\nwait isr t = B1\nfault P Produce 2 request hold after 3\nfault P Produce 3 request hold\n\
+         fault P Produce 4 request hold after 10\nfault P Produce 3 response cut\nP send r0..r1\nwait 400ms\n\
+         B2 start\nwait isr t = B1,B2\nrelease P Produce\nwait P settled",
+        ("P send w0 to out\n", "P send w0\n"),
+        1,
+    ),
+    (
         "P43 (recording pid-expiry): the brokers have forgotten the producer when it tries again",
         "cluster producer.id.expiration.ms=1000\ntopic t replicas=B1,B2,B3 min.insync.replicas=2\n\
          producer P acks=all request.timeout.ms=4000 delivery.timeout.ms=20000\n\

@@ -12,8 +12,9 @@ mod scripts;
 mod writer;
 
 use crate::fold;
-use checks::Verdict;
+use checks::{End, Verdict};
 use kafka_guarantees::engine::kafka::defect::{Defect, Defects};
+use kafka_guarantees::engine::player::Awaited;
 use kafka_guarantees::engine::sim::choice::ChoiceOption;
 use kafka_guarantees::engine::world::{RunError, World};
 use kafka_guarantees::scenario;
@@ -40,8 +41,8 @@ struct Property {
     script: fn(u64) -> Vec<String>,
     /// What must hold again and again while the run goes on, and at its end.
     watch: Option<fn(&World) -> Result<(), String>>,
-    /// What a run that has come to its end must satisfy.
-    check: fn(&World) -> Verdict,
+    /// What a run must satisfy where it has ended.
+    check: fn(&World, End) -> Verdict,
     /// At least so many of a hundred scripts must meet the property's conditions.
     percent_meaningful: u64,
     /// The defects that the property must catch.
@@ -88,14 +89,13 @@ fn run(world: &mut World, watch: fn(&World) -> Result<(), String>) -> Result<Res
             }
         }
     };
-    if ended.is_ok() {
-        watch(world)?;
-    }
+    watch(world)?;
     Ok(ended)
 }
 
-/// Runs a script; the verdict of a run that does not come to its end is a violation, unless a step or a program waited
-/// for what the script itself prevents (the clean stop of a frozen broker, say), or could not be done.
+/// Runs a script, and judges the run. One that does not come to its end is a violation, unless a step or a program waited
+/// for what the script itself prevents (the clean stop of a frozen broker, say), or could not be done: it must not
+/// have broken anything by then, and does not count as having met the property's conditions.
 fn verdict(lines: &[String], property: &Property, defect: Option<Defect>) -> Result<Verdict, String> {
     let text = lines.join("\n");
     let setup = Arc::new(scenario::parse(&text).map_err(|problems| format!("{problems:?}\n{text}"))?);
@@ -108,14 +108,22 @@ fn verdict(lines: &[String], property: &Property, defect: Option<Defect>) -> Res
             Ok(ended) => ended,
         },
     };
-    Ok(match ended {
-        Err(RunError::GaveUp { step: Some(_), .. } | RunError::Impossible { .. }) => Verdict::DoesNotApply,
-        Err(RunError::GaveUp { what, .. }) if what.contains("programs") => Verdict::DoesNotApply,
-        Err(error) => Verdict::Violated(format!("the run does not end: {error:?}")),
-        Ok(()) => match checks::of_every_run(&world) {
-            Verdict::Violated(why) => Verdict::Violated(why),
-            _ => (property.check)(&world),
-        },
+    let end = match ended {
+        Ok(()) => End::Whole,
+        Err(
+            RunError::GaveUp { step: Some(_), .. }
+            | RunError::GaveUp { step: None, waited_for: Awaited::Programs }
+            | RunError::Impossible { .. },
+        ) => End::GivenUp,
+        Err(error) => return Ok(Verdict::Violated(format!("the run does not end: {error:?}"))),
+    };
+    let verdict = match checks::of_every_run(&world, end) {
+        Verdict::Violated(why) => Verdict::Violated(why),
+        _ => (property.check)(&world, end),
+    };
+    Ok(match (end, verdict) {
+        (End::GivenUp, Verdict::Holds) => Verdict::DoesNotApply,
+        (_, verdict) => verdict,
     })
 }
 
@@ -219,7 +227,7 @@ const WHOLE_TRANSACTIONS: Property = Property {
     watch: None,
     check: checks::transactions_are_whole,
     percent_meaningful: 60,
-    defects: &[Defect::WritesCommitsAsAborts],
+    defects: &[Defect::WritesCommitsAsAborts, Defect::LeavesMarkersOut],
 };
 
 /// Committed offsets never pass the log's end (no unclean election, no power or disk loss, no deleted records, no

@@ -31,7 +31,8 @@ pub fn producing_through_kills(seed: u64) -> Vec<String> {
     writer.lines
 }
 
-/// An idempotent producer while connections break and leaders change; no process begins anew.
+/// An idempotent producer while connections break and leaders change; no process begins anew, and all partitions know the
+/// producer: one that does not takes any sequence as its first, and batches are stored out of order and twice (P32).
 pub fn idempotent_producing(seed: u64) -> Vec<String> {
     let mut writer = Writer::new(seed, "");
     let needs = TopicNeeds { replicas: [2, 3], min_insync_replicas: [1, 2], unclean: 0 };
@@ -40,7 +41,6 @@ pub fn idempotent_producing(seed: u64) -> Vec<String> {
         writer.topic("out", needs);
     }
     writer.producer("P", &["all"], &[true], &[50_000]);
-    // A partition that does not know the producer takes any sequence: there batches are lost and doubled (P32).
     writer.warm_up("P");
     let acts =
         [(8, Send("P")), (4, Wait), (4, ClientNetwork("P", PRODUCE)), (1, ClusterNetwork), (3, Broker)];
