@@ -267,14 +267,6 @@ impl GroupCoordinator {
         matches!(self.serving, Serving::Yes(_))
     }
 
-    /// Of which leader epoch of its partition it is the coordinator, if it serves.
-    pub fn serving_epoch(&self) -> Option<LeaderEpoch> {
-        match self.serving {
-            Serving::Yes(epoch) => Some(epoch),
-            _ => None,
-        }
-    }
-
     /// What is answered while this broker does not serve.
     fn not_serving(&self) -> Option<ErrorCode> {
         match self.serving {

@@ -466,14 +466,6 @@ impl TransactionCoordinator {
         matches!(self.serving, Serving::Yes(_))
     }
 
-    /// Of which leader epoch of its partition it is the coordinator, if it serves.
-    pub fn serving_epoch(&self) -> Option<LeaderEpoch> {
-        match self.serving {
-            Serving::Yes(epoch) => Some(epoch),
-            _ => None,
-        }
-    }
-
     /// What is known of every transactional id.
     pub fn transactions(&self) -> impl Iterator<Item = &TransactionMetadata> {
         self.ids.iter().map(|id| &id.current)
