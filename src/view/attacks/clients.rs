@@ -184,7 +184,7 @@ impl Lane<'_> {
         }
         let config = situation.producer_config(self.application);
         let transaction = config.and_then(|config| config.transactional_id).and_then(|id| {
-            let known = situation.state.transactions.get(usize::from(id.0)).copied().flatten()?;
+            let known = situation.state.transactions().get(usize::from(id.0)).copied().flatten()?;
             (known.state == crate::engine::kafka::event::TransactionState::Ongoing).then_some(known.timeout)
         });
         if let Some(timeout) = transaction {

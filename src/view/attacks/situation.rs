@@ -246,7 +246,7 @@ impl<'a> Situation<'a> {
     /// Where a consumer's next instance begins in a partition, if the position is known: the stored or committed offset.
     pub fn restart_offset(&self, application: ApplicationId, partition: PartitionId) -> Option<Offset> {
         let (config, _, _) = self.consumer_config(application)?;
-        let group = self.state.groups.get(usize::from(config.group_id?.0))?;
+        let group = self.state.groups().get(usize::from(config.group_id?.0))?;
         group.committed(partition)
     }
 
