@@ -272,6 +272,36 @@ fn a_crash_of_the_consumer_repeats_or_skips_what_is_said() {
     );
 }
 
+/// acks=1: what is acknowledged and only in the leader's log is lost with it, as said; what is not said to be so is not lost.
+#[test]
+fn a_killed_leader_loses_what_is_said_to_be_nowhere_else() {
+    let base = presets::by_id("at-least-once").expect("a preset").scenario().to_text();
+    // The followers stall for a while, so that there is something to lose.
+    let text = base.replace("acks=all", "acks=1")
+        + "at 30ms link B2->B1 hold for 40ms\nat 30ms link B3->B1 hold for 40ms\n";
+    let lab = Lab::text(&text);
+    let leader = Target::Lane(LaneKind::Broker(BrokerId(1)));
+    let (mut lost, mut kept) = (0, 0);
+    for step in lab.look.steps.list.iter().step_by(5) {
+        let menu = lab.menu(leader, step.count(), None);
+        let item = find(&menu, "Kill");
+        if lines(item).is_empty() {
+            continue;
+        }
+        let after = lab.with(lines(item));
+        let (_, stored) = after.observed();
+        // What was acknowledged before the kill.
+        let before = lab.figure.history.at(lab.figure.story(), after.figure.len().min(step.count()));
+        let is_lost = stored.iter().enumerate().any(|(n, copies)| {
+            *copies == 0 && before.records.get(n).is_some_and(|record| record.acknowledged)
+        });
+        let says = item.attacks.contains("in the log of B1 alone");
+        assert_eq!(says, is_lost, "at {}: {stored:?}: {}", step.at, item.attacks);
+        if says { lost += 1 } else { kept += 1 }
+    }
+    assert!(lost > 2 && kept > 10, "{lost} {kept}");
+}
+
 #[test]
 fn what_is_impossible_is_not_offered() {
     let lab = Lab::preset("at-least-once");

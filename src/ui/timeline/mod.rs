@@ -246,6 +246,10 @@ fn lanes(lab: Lab, picture: &Picture) -> Vec<AnyView> {
                     class="lane"
                     aria-haspopup="menu"
                     on:click=move |event| lab.aim_at(Target::Lane(kind), &event)
+                    on:contextmenu=move |event| {
+                        event.prevent_default();
+                        lab.aim_at(Target::Lane(kind), &event);
+                    }
                     class:down=move || {
                         let count = lab.playhead.get();
                         lab.look.with(|look| {

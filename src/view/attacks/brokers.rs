@@ -37,7 +37,8 @@ pub fn menu(situation: &Situation, broker: BrokerId, lasts: Lasting) -> Menu {
 
 /// The controller has no process of its own to break: its links to the brokers can.
 pub fn controller(situation: &Situation, lasts: Lasting) -> Menu {
-    let items = situation.brokers().map(|broker| Broker { situation, broker }.from_controller(lasts));
+    let items =
+        situation.brokers().map(|broker| Broker { situation, broker }.isolation_from_controller(lasts));
     Menu {
         title: "Controller".to_owned(),
         subtitle: format!("at {}", situation.at),
@@ -383,7 +384,7 @@ impl Broker<'_> {
             isolate.push(self.hold(format!("Isolate from {other}"), texts.join(" "), &both, lasts));
             all.extend(both);
         }
-        isolate.push(self.from_controller(lasts));
+        isolate.push(self.isolation_from_controller(lasts));
         all.push(LinkEnds::Controller(b));
         let attacks = format!(
             "A partitioned network: {b} lives and hears nobody. {}",
@@ -394,7 +395,7 @@ impl Broker<'_> {
         items
     }
 
-    fn from_controller(&self, lasts: Lasting) -> Item {
+    fn isolation_from_controller(&self, lasts: Lasting) -> Item {
         let (situation, b) = (self.situation, self.broker);
         let label = format!("Isolate {b} from the controller");
         if situation.life(b) == Life::Down {

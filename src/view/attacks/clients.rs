@@ -118,9 +118,10 @@ impl Lane<'_> {
         let (situation, name) = (self.situation, &self.name);
         if let Some(config) = situation.producer_config(self.application) {
             return match config.transactional_id {
-                Some(_) => format!(
+                Some(_) => {
                     "A new instance: its initTransactions() ends what the old one left open, and fences it."
-                ),
+                        .to_owned()
+                }
                 None => format!("A new instance of {name}, that remembers nothing."),
             };
         }
