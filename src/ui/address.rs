@@ -29,22 +29,32 @@ fn link_to(lab: Lab) -> String {
 /// Keeps the address in step with the page: replaces it, so that "back" goes to where a link was followed, or leaves the page.
 pub fn follow(lab: Lab) {
     let pending = StoredValue::new(None::<TimeoutHandle>);
-    Effect::new(move |before: Option<String>| {
-        let link = link_to(lab);
-        // The first is what the page was opened with.
-        if before.as_ref().is_some_and(|before| *before != link) {
-            if let Some(timer) = pending.get_value() {
-                timer.clear();
-            }
-            let address = format!("#{link}");
-            let write = move || {
-                let history = window().history().unwrap_throw();
-                // A browser may refuse too many changes in a row; the next one will be written.
-                let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&address));
-            };
-            pending.set_value(set_timeout_with_handle(write, PATIENCE).ok());
+    // What the page was opened with.
+    let written = StoredValue::new(untrack(|| link_to(lab)));
+    Effect::new(move |ran: Option<()>| {
+        lab.scenario.track();
+        lab.playhead.track();
+        lab.record.track();
+        lab.lane.track();
+        lab.matrix.track();
+        if ran.is_none() {
+            return;
         }
-        link
+        if let Some(timer) = pending.get_value() {
+            timer.clear();
+        }
+        // A link is put together once things are quiet: while the playhead moves there is no time for it.
+        let write = move || {
+            let link = untrack(|| link_to(lab));
+            if written.with_value(|written| *written == link) {
+                return;
+            }
+            let history = window().history().unwrap_throw();
+            // A browser may refuse too many changes in a row; the next one will be written.
+            let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&format!("#{link}")));
+            written.set_value(link);
+        };
+        pending.set_value(set_timeout_with_handle(write, PATIENCE).ok());
     });
 }
 

@@ -1,4 +1,4 @@
-//! Breaking a run by hand: the menu of what can be done, the keys for it, and the list of what was done.
+//! Breaking a run by hand: the menu of what can be done, and the list of what was done.
 
 use super::icons::{Icon, icon};
 use super::lab::{Aim, Lab};
@@ -20,7 +20,6 @@ const LEAST: f64 = 340.0;
 #[component]
 pub fn Attacks() -> impl IntoView {
     let lab = Lab::of_page();
-    keys(lab);
     let lasts = RwSignal::new(None::<usize>);
     // Where a menu opened another from, to go back to.
     let before = RwSignal::new(None::<Target>);
@@ -344,29 +343,10 @@ fn focus_one(selector: &str) {
     }
 }
 
-// ---- keys ----------------------------------------------------------------------------------
-
-/// `f` forks at the playhead; `u` and Ctrl+Z undo, `U` and Ctrl+Y do again. None is taken while someone writes.
-fn keys(lab: Lab) {
-    let listener = window_event_listener(ev::keydown, move |event| {
-        let command = event.ctrl_key() || event.meta_key();
-        if event.alt_key() || event.default_prevented() || super::focus_takes(&event.key()) {
-            return;
-        }
-        let done = match (command, event.key().as_str()) {
-            (false, "u") | (true, "z") => lab.undo(),
-            (false, "U") | (true, "Z" | "y") => lab.redo(),
-            (false, "f") => {
-                let playhead = document().query_selector(".timeline .playhead").ok().flatten();
-                playhead.map(|playhead| lab.aim_at_element(Target::Playhead, &playhead)).is_some()
-            }
-            _ => return,
-        };
-        if done {
-            event.prevent_default();
-        }
-    });
-    on_cleanup(move || listener.remove());
+/// Opens the menu of what can be done at the playhead. False: there is no picture.
+pub fn fork(lab: Lab) -> bool {
+    let playhead = document().query_selector(".timeline .playhead").ok().flatten();
+    playhead.map(|playhead| lab.aim_at_element(Target::Playhead, &playhead)).is_some()
 }
 
 // ---- what was done -------------------------------------------------------------------------

@@ -17,6 +17,14 @@ pub enum Icon {
     Forward,
     /// A triangle to the right and a bar: to the end.
     ToEnd,
+    /// A plus: nearer.
+    Plus,
+    /// A minus: further away.
+    Minus,
+    /// Two arrows that point away from each other: all of it.
+    Whole,
+    /// A keyboard.
+    Keys,
     /// A cross: remove, close.
     Cross,
     /// A flash: something that goes wrong.
@@ -36,6 +44,12 @@ impl Icon {
             Icon::Pause => "M4 3h3v10H4zM9 3h3v10H9z",
             Icon::Forward => "M5 3v10l6.5-5z",
             Icon::ToEnd => "M11 3h2v10h-2zM3 3v10l7-5z",
+            Icon::Plus => "M7 3h2v4h4v2H9v4H7V9H3V7h4z",
+            Icon::Minus => "M3 7h10v2H3z",
+            Icon::Whole => "M1.500 8 5 4.500V7h6V4.500L14.500 8 11 11.500V9H5v2.500z",
+            Icon::Keys => {
+                "M1 4h14v8H1zM2.500 5.500v5h11v-5zM4 6.500h1.500V8H4zM7.200 6.500h1.500V8H7.200zM10.500 6.500H12V8h-1.500zM4.500 8.800h7v1.100h-7z"
+            }
             Icon::Cross => {
                 "M3.5 4.6 4.6 3.5 8 6.900l3.4-3.4 1.1 1.100L9.1 8l3.4 3.4-1.1 1.100L8 9.100l-3.4 3.4-1.1-1.100L6.9 8z"
             }

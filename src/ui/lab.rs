@@ -1,6 +1,8 @@
 //! What the page knows: the scenario and the playhead, which are written, and what follows from them.
 
+use super::timeline::Viewport;
 use crate::engine;
+use crate::engine::kafka::types::RecordId;
 use crate::engine::sim::time::Time;
 use crate::scenario::command::{Command, reduce};
 use crate::scenario::matrix_settings::MatrixSettings;
@@ -10,6 +12,7 @@ use crate::view::changes::Changes;
 use crate::view::figure::{Figure, Look};
 use crate::view::panel::Panel;
 use crate::view::scene::Options;
+use crate::view::selection;
 use crate::view::steps::Which;
 use leptos::prelude::*;
 use std::sync::Arc;
@@ -65,8 +68,20 @@ pub struct Lab {
     pub options: RwSignal<Options>,
     /// The playhead moves by itself.
     pub playing: RwSignal<bool>,
+    /// How fast, in quarters.
+    pub speed: RwSignal<u32>,
+    /// What the step buttons go to.
+    pub stepping: RwSignal<Stepping>,
     /// The mark that the pointer or the focus is on: a place in the scene's marks.
     pub pointed: RwSignal<Option<usize>>,
+    /// The record whose life is followed.
+    pub record: RwSignal<Option<RecordId>>,
+    /// The lane whose events are stepped through: a place in the scene's lanes.
+    pub lane: RwSignal<Option<usize>>,
+    /// The keys are shown.
+    pub help: RwSignal<bool>,
+    /// What is seen of the picture, once there is one.
+    pub viewport: StoredValue<Option<Viewport>>,
     /// What came of the scenario.
     pub outcome: Memo<Outcome>,
     /// The run.
@@ -90,6 +105,20 @@ pub struct Lab {
     changes: RwSignal<Changes>,
 }
 
+/// What the step buttons go to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stepping {
+    /// Any event.
+    #[default]
+    Event,
+    /// Those of the lane that was chosen last.
+    Lane,
+    /// Those of the record that is followed.
+    Record,
+    /// Those that change a verdict.
+    Verdict,
+}
+
 /// What a menu of faults is about, and where it opens.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Aim {
@@ -102,7 +131,7 @@ pub struct Aim {
 impl Lab {
     /// The page's signals, beginning with a scenario, at the instant that it looks at or at its end.
     pub fn new(scenario: Scenario, matrix: MatrixSettings) -> Lab {
-        let looked_at = scenario.look.as_ref().map(|look| look.at);
+        let looked_at = scenario.look.clone();
         let (scenario, set_scenario) = signal(scenario);
         let outcome = Memo::new(move |last: Option<&Outcome>| outcome(&scenario.read(), last));
         let figure = Memo::new(move |_| outcome.with(|outcome| outcome.figure.clone()));
@@ -127,7 +156,13 @@ impl Lab {
             set_playhead,
             options,
             playing: RwSignal::new(false),
+            speed: RwSignal::new(4),
+            stepping: RwSignal::new(Stepping::default()),
             pointed: RwSignal::new(None),
+            record: RwSignal::new(None),
+            lane: RwSignal::new(None),
+            help: RwSignal::new(false),
+            viewport: StoredValue::new(None),
             outcome,
             figure,
             look,
@@ -140,8 +175,8 @@ impl Lab {
             can_redo: Signal::derive(move || changes.with(Changes::can_redo)),
             changes,
         };
-        if let Some(at) = looked_at {
-            lab.go_to_time(at);
+        if let Some(look) = looked_at {
+            lab.look_at(&look);
         }
         provide_context(lab);
         lab
@@ -155,8 +190,8 @@ impl Lab {
     /// Changes the scenario. The new run is shown at its end, where its verdict stands.
     pub fn send(self, command: Command) {
         self.change(command);
-        match self.scenario.with_untracked(|scenario| scenario.look.as_ref().map(|look| look.at)) {
-            Some(at) => self.go_to_time(at),
+        match self.scenario.with_untracked(|scenario| scenario.look.clone()) {
+            Some(look) => self.look_at(&look),
             None => self.set_playhead.set(self.figure.with_untracked(|figure| figure.len())),
         }
     }
@@ -197,6 +232,38 @@ impl Lab {
             self.changes.update(|changes| changes.note(before, at));
             self.set_scenario.set(changed);
         }
+        self.forget_strangers();
+    }
+
+    /// Goes to what a link looks at, and follows what it follows.
+    fn look_at(self, look: &LookedAt) {
+        let record = look.record.as_deref().and_then(|name| {
+            self.figure.with_untracked(|figure| selection::record_named(&figure.story().index.names, name))
+        });
+        let lane = look
+            .lane
+            .as_deref()
+            .and_then(|name| self.look.with_untracked(|look| selection::lane_named(&look.scene, name)));
+        self.record.set(record);
+        self.lane.set(lane);
+        self.go_to_time(look.at);
+    }
+
+    /// Another run may lack the record or the lane that was followed.
+    fn forget_strangers(self) {
+        let records = self.figure.with_untracked(|figure| figure.story().setup.records.len());
+        let lanes = self.look.with_untracked(|look| look.scene.lanes.len());
+        if self.record.get_untracked().is_some_and(|record| record.0 as usize >= records) {
+            self.record.set(None);
+        }
+        if self.lane.get_untracked().is_some_and(|lane| lane >= lanes) {
+            self.lane.set(None);
+        }
+    }
+
+    /// Follows a record, or, when it is followed already, no longer.
+    pub fn follow(self, record: RecordId) {
+        self.record.update(|followed| *followed = (*followed != Some(record)).then_some(record));
     }
 
     /// The instant of the playhead.
@@ -220,7 +287,9 @@ impl Lab {
             return false;
         };
         self.playing.set(false);
+        self.pointed.set(None);
         self.set_scenario.set(scenario);
+        self.forget_strangers();
         self.go_to_time(at);
         true
     }
@@ -270,20 +339,50 @@ impl Lab {
         self.look.with(|look| look.steps.list.last().is_none_or(|last| count >= last.count()))
     }
 
-    /// One step forwards; false at the end.
-    pub fn forward(self) -> bool {
+    /// To the next step of a kind; false: there is none.
+    pub fn forward(self, which: Which) -> bool {
         let count = self.playhead.get_untracked();
-        let next =
-            self.look.with_untracked(|look| look.steps.next(count, Which::Any).map(|step| step.count()));
+        let next = self.look.with_untracked(|look| look.steps.next(count, which).map(|step| step.count()));
         next.map(|next| self.go_to(next)).is_some()
     }
 
-    /// One step back; before the first is the start.
-    pub fn back(self) {
+    /// To the step of a kind before. Of any kind, before the first is the start.
+    pub fn back(self, which: Which) {
         let count = self.playhead.get_untracked();
         let before =
-            self.look.with_untracked(|look| look.steps.previous(count, Which::Any).map(|step| step.count()));
-        self.go_to(before.unwrap_or(0));
+            self.look.with_untracked(|look| look.steps.previous(count, which).map(|step| step.count()));
+        if let Some(before) = before.or((which == Which::Any).then_some(0)) {
+            self.go_to(before);
+        }
+    }
+
+    /// What the step buttons go to; without a lane or a record to follow: any event.
+    pub fn step_by(self) -> Which {
+        let which = match self.stepping.get_untracked() {
+            Stepping::Event => None,
+            Stepping::Lane => untrack(|| self.lane_to_step()).map(Which::Lane),
+            Stepping::Record => untrack(|| self.record_to_step()).map(Which::Record),
+            Stepping::Verdict => Some(Which::Verdict),
+        };
+        which.unwrap_or(Which::Any)
+    }
+
+    /// The lane to step through: that of the mark under the pointer or the focus, or the one that was chosen last.
+    pub fn lane_to_step(self) -> Option<usize> {
+        let pointed = self.pointed.get();
+        let lane = self.look.with(|look| pointed.and_then(|mark| Some(look.scene.marks.get(mark)?.lane)));
+        lane.or(self.lane.get())
+    }
+
+    /// The record to step through: the one that is followed, or that of the mark under the pointer or the focus, or the
+    /// one that the playhead is at.
+    pub fn record_to_step(self) -> Option<RecordId> {
+        let (pointed, count) = (self.pointed.get(), self.playhead.get());
+        let of_mark = self.look.with(|look| {
+            let mark = pointed.and_then(|mark| look.scene.marks.get(mark)?.records.first().copied());
+            mark.or_else(|| look.steps.list.get(look.steps.current(count)?)?.records.first().copied())
+        });
+        self.record.get().or(of_mark)
     }
 
     /// Unfolds the stretch that begins at an instant, in microseconds.
@@ -291,15 +390,15 @@ impl Lab {
         self.options.update(|options| options.folding.toggle(Time(after as u64)));
     }
 
-    /// The scenario with what is looked at: the playhead, unless it is at the end.
+    /// The scenario with what is looked at: the playhead, unless it is at the end and nothing is followed.
     pub fn seen(self) -> Scenario {
         let mut scenario = self.scenario.get();
         let (figure, count) = (self.figure.get(), self.playhead.get());
-        scenario.look = (!self.at_end()).then(|| {
-            let kept = scenario.look.take();
-            let (lane, record) = kept.map(|look| (look.lane, look.record)).unwrap_or_default();
-            LookedAt { at: figure.at(count), lane, record }
-        });
+        let record = self.record.get().map(|record| figure.story().index.names.look(record).name.clone());
+        let lane =
+            self.lane.get().and_then(|lane| self.look.with(|look| selection::lane_name(&look.scene, lane)));
+        let looked_at = !self.at_end() || record.is_some() || lane.is_some();
+        scenario.look = looked_at.then(|| LookedAt { at: figure.at(count), lane, record });
         scenario
     }
 }

@@ -9,10 +9,13 @@ mod bar;
 mod choosing;
 mod controls;
 mod element;
+mod evidence;
 mod fidelity;
 mod guide;
 mod icons;
+mod keys;
 mod lab;
+mod life;
 mod matrix;
 mod measuring;
 mod narration;
@@ -35,6 +38,7 @@ pub fn App() -> impl IntoView {
     let lab = Lab::new(opened.scenario, opened.matrix);
     address::follow(lab);
     address::listen(lab, warnings);
+    keys::listen(lab);
     let panel = NodeRef::<html::Details>::new();
     let field = NodeRef::<html::Textarea>::new();
     let write_text = Callback::new(move |()| {
@@ -84,6 +88,7 @@ pub fn App() -> impl IntoView {
                             <timeline::Timeline />
                         </div>
                         <transport::Transport />
+                        <life::Life />
                         <attacks::ByHand />
                     </div>
                     <section aria-label="Scenario text">
@@ -109,6 +114,7 @@ pub fn App() -> impl IntoView {
                 </div>
             </main>
         </div>
+        <keys::Help />
         <matrix::Matrix />
         <guide::Guide />
     }

@@ -1,7 +1,9 @@
 //! The state at the playhead.
 
 use super::lab::Lab;
+use crate::view::metrics::Reading;
 use crate::view::panel::{Fact, FactList, PartitionPanel, Place, Strip, StripCell};
+use crate::view::steps::Which;
 use leptos::prelude::*;
 
 /// The state at the playhead: log strips, then everyone who takes part.
@@ -16,6 +18,51 @@ pub fn State() -> impl IntoView {
             <div class="facts">
                 {move || lab.panel.with(|panel| panel.lists.iter().map(list).collect::<Vec<_>>())}
             </div>
+            <Metrics />
+        </section>
+    }
+    .into_any()
+}
+
+/// The metrics that this run moves, before the last step and after it.
+#[component]
+fn Metrics() -> impl IntoView {
+    let lab = Lab::of_page();
+    let rows = move || {
+        let count = lab.playhead.get();
+        let since =
+            lab.look.with(|look| look.steps.previous(count, Which::Any).map_or(0, |step| step.count()));
+        let row = |reading: Reading| {
+            let Reading { metric, was, now, changed } = reading;
+            view! {
+                <tr class:changed=changed>
+                    <th scope="row" title=metric.owner>
+                        {metric.name}
+                    </th>
+                    <td>{was}</td>
+                    <td>{now}</td>
+                </tr>
+            }
+            .into_any()
+        };
+        lab.figure
+            .with(|figure| figure.metrics.readings(since, count).into_iter().map(row).collect::<Vec<_>>())
+    };
+    view! {
+        <section class="metrics" aria-labelledby="metrics-title">
+            <h2 class="label" id="metrics-title">
+                "Metrics that move"
+            </h2>
+            <table>
+                <thead>
+                    <tr>
+                        <th scope="col">"Metric"</th>
+                        <th scope="col">"was"</th>
+                        <th scope="col">"now"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
         </section>
     }
     .into_any()

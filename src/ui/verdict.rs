@@ -43,14 +43,20 @@ pub fn Records() -> impl IntoView {
         let names = &figure.story().index.names;
         let row = |verdict: &crate::view::verdict::RecordVerdict| {
             let look = names.look(verdict.record);
+            let record = verdict.record;
             let broken = verdict.anomalies.iter().any(|anomaly| anomaly.breaks_a_promise());
             view! {
                 <tr class:broken=broken>
                     <th scope="row">
-                        <span class=format!("token record-{}", look.colour) aria-hidden="true">
+                        <button
+                            type="button"
+                            class=format!("token record-{}", look.colour)
+                            aria-label=format!("Follow {}", look.name)
+                            aria-pressed=move || (lab.record.get() == Some(record)).to_string()
+                            on:click=move |_| lab.follow(record)
+                        >
                             {look.label.clone()}
-                        </span>
-                        <span class="unseen">{look.name.clone()}</span>
+                        </button>
                     </th>
                     <td>{verdict.text.clone()}</td>
                 </tr>

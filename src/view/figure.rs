@@ -4,13 +4,17 @@ use crate::engine::kafka::event::Event;
 use crate::engine::kafka::out::Stage;
 use crate::engine::run::Run;
 use crate::engine::sim::time::Time;
+use crate::engine::sim::trace::EntryId;
 use crate::engine::world::RunError;
+use crate::view::metrics::Metrics;
 use crate::view::narration::{self, Line};
+use crate::view::overview::Overview;
 use crate::view::scene::{Options, Scene};
 use crate::view::state::History;
 use crate::view::steps::Steps;
 use crate::view::story::{Entry, Index, Story};
 use crate::view::timeline::Prominence;
+use crate::view::turns::Turns;
 use crate::view::verdict::{Verdict, final_log};
 
 /// A run, ready to be shown.
@@ -24,6 +28,10 @@ pub struct Figure {
     pub history: History,
     /// What became of the records.
     pub verdict: Verdict,
+    /// Kafka's metrics along it.
+    pub metrics: Metrics,
+    /// The entries that changed a verdict.
+    pub turns: Vec<EntryId>,
     error: Option<RunError>,
 }
 
@@ -34,13 +42,15 @@ impl Figure {
         let entries = stage.trace.entries();
         let index = Index::new(&stage.setup, entries, &stage.arenas);
         let story = Story { setup: &stage.setup, entries, arenas: &stage.arenas, index: &index };
-        let history = History::new(story);
+        let mut turns = Turns::new(story);
+        let history = History::watched(story, |state, entry| turns.learn(story, state, entry));
         let log = final_log(&history.at(story, entries.len()));
         let verdict = Verdict::new(&stage.setup, &index.names, &stage.ledger, &log);
         let shown = shown(story);
+        let metrics = Metrics::new(story);
         // What comes after the part that is shown is not told of, so no message may point there.
         let index = Index::new(&stage.setup, &entries[..shown], &stage.arenas);
-        Figure { index, history, verdict, error, shown, stage }
+        Figure { index, history, verdict, metrics, turns: turns.list, error, shown, stage }
     }
 
     /// The run, to be told.
@@ -98,6 +108,8 @@ pub struct Look {
     pub lines: Vec<Line>,
     /// Where the playhead stops.
     pub steps: Steps,
+    /// The run from afar.
+    pub overview: Overview,
 }
 
 impl Look {
@@ -106,7 +118,7 @@ impl Look {
         let story = figure.story();
         let scene = Scene::build(story, options);
         let lines = narration::lines(story, options);
-        let steps = Steps::new(story, &scene, &lines);
-        Look { scene, lines, steps }
+        let steps = Steps::new(story, &scene, &lines, &figure.turns);
+        Look { overview: Overview::new(&scene), scene, lines, steps }
     }
 }

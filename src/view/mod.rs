@@ -6,6 +6,7 @@
 //! - [`timeline`]: the marks: arrows, log cells, discs, faults, notes. [`scene`] puts the three together.
 //! - [`state`]: everything at one instant. [`steps`]: where the playhead stops.
 //! - [`sentences`]: every fact in words; [`narration`]: those that tell the story, and the words behind each mark.
+//! - [`evidence`]: what a real cluster would show of a fact. [`metrics`]: Kafka's metrics along a run. [`life`]: that of one record.
 //! - [`verdict`]: what became of the records, in words. [`text`]: a scene as plain text.
 //! - [`controls`]: what can be set, and what Kafka says to it. [`changes`]: what was changed, to be undone.
 //! - [`happened`]: which line of a scenario said what happened, and when.
@@ -19,27 +20,36 @@
 //! - [`moments`]: what broke a promise, and from when on it could not be kept any more.
 //! - [`picture`]: a scene at a size, as shapes with places in pixels.
 //! - [`export`]: a run as files for elsewhere.
+//! - [`overview`]: a run from afar.
+//! - [`selection`]: what a reader follows, by the names of a link.
+//! - [`keys`]: what each key does. [`walk`]: from mark to mark. [`turns`]: the entries that change a verdict.
 
 pub mod attacks;
 pub mod changes;
 mod chunked;
 pub mod controls;
 pub mod draft;
+pub mod evidence;
 pub mod export;
 pub mod fidelity;
 pub mod figure;
 pub mod guide;
 pub mod happened;
+pub mod keys;
 pub mod lanes;
+pub mod life;
 mod marks;
 pub mod matrix;
+pub mod metrics;
 pub mod moments;
 pub mod names;
 pub mod narration;
+pub mod overview;
 pub mod panel;
 pub mod picture;
 pub mod scale;
 pub mod scene;
+pub mod selection;
 pub mod sentences;
 pub mod state;
 pub mod steps;
@@ -48,5 +58,7 @@ pub mod story;
 pub(crate) mod testing;
 pub mod text;
 pub mod timeline;
+pub mod turns;
 pub mod verdict;
 mod waits;
+pub mod walk;

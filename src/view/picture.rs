@@ -11,6 +11,7 @@ use crate::view::scene::Scene;
 use crate::view::timeline::*;
 
 mod glyphs;
+mod hit;
 mod room;
 
 pub use room::Room;
@@ -25,9 +26,13 @@ const MARGIN: f64 = 16.0;
 const END: f64 = 44.0;
 /// How wide a letter of the small text is, at most, in pixels.
 const LETTER: f64 = 6.3;
-/// Pixels of plot that one mark on the busiest lane asks for, and the most that a picture takes.
+/// Pixels of plot that one mark on the busiest lane asks for.
 const MARK_ROOM: f64 = 46.0;
-const WIDEST: f64 = 24_000.0;
+/// So much wider than that a picture can be drawn, and never wider than so many pixels: browsers end at some 30 million.
+const MOST_ZOOM: f64 = 16.0;
+const WIDEST: f64 = 8_000_000.0;
+/// Pixels to the left of a part whose marks may reach into it.
+const OVERLAP: f64 = 300.0;
 
 /// A shape. All numbers are pixels from the top left corner of the plot.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,6 +104,15 @@ impl Glyph {
         }
         looks
     }
+
+    /// Its looks then, while a record is followed; `mark` is what it draws.
+    pub fn look_now(&self, count: usize, followed: Option<RecordId>, mark: &Mark) -> String {
+        let mut looks = self.look_at(count);
+        if followed.is_some_and(|record| !mark.records.contains(&record)) {
+            looks.push_str(" dim");
+        }
+        looks
+    }
 }
 
 /// A stretch of time that is folded.
@@ -116,30 +130,16 @@ pub struct Band {
     pub text: String,
 }
 
-/// Where a reader goes from a mark.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Toward {
-    /// To what happened before it, on any lane.
-    Earlier,
-    /// To what happened after it, on any lane.
-    Later,
-    /// To the nearest in time on the next lane above that has marks.
-    Up,
-    /// To the nearest in time on the next lane below that has marks.
-    Down,
-}
-
-impl Toward {
-    /// What a key means, by its name in the browser.
-    pub fn of_key(key: &str) -> Option<Toward> {
-        match key {
-            "ArrowLeft" => Some(Toward::Earlier),
-            "ArrowRight" => Some(Toward::Later),
-            "ArrowUp" => Some(Toward::Up),
-            "ArrowDown" => Some(Toward::Down),
-            _ => None,
-        }
-    }
+/// How wide a picture is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Zoom {
+    /// As wide as the place for it, and wider where its marks would not be told apart.
+    #[default]
+    Natural,
+    /// The whole run in the place that there is.
+    Fit,
+    /// So many pixels.
+    Pixels(f64),
 }
 
 /// A picture.
@@ -162,26 +162,82 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Draws a scene at least `room` pixels wide, and wider where its marks would not be told apart.
-    /// `zoom` stretches it (1: not at all).
-    pub fn new(scene: &Scene, names: &Names, room: f64, zoom: f64) -> Picture {
-        let Scene { lanes, scale, marks, .. } = scene;
-        let (fit, wanted) = (room - MARGIN - END, crowd(marks, lanes.len()) * MARK_ROOM);
-        // A little too narrow is better than a picture of which a little is out of sight.
-        let plot = if wanted > fit * 1.4 { wanted } else { fit };
-        let plot = (plot * zoom).clamp(64.0, WIDEST);
-        let mut picture = Picture {
-            width: plot + MARGIN + END,
-            lanes: heights(lanes),
-            unit: plot / scale.width(),
-            ..Picture::default()
-        };
-        picture.height = picture.lanes.last().copied().unwrap_or(HEAD) + FOOT;
-        picture.fold(scale);
-        picture.ticks(scale);
-        picture.lives(lanes);
-        picture.glyphs(marks, names);
+    /// Draws a whole scene; `room` is how many pixels wide the place for it is.
+    pub fn new(scene: &Scene, names: &Names, room: f64, zoom: Zoom) -> Picture {
+        let mut picture = Picture::empty(scene, room, zoom);
+        picture.draw(scene, names, 0.0, picture.width);
         picture
+    }
+
+    /// A picture without anything in it yet: its size and its lanes.
+    pub fn empty(scene: &Scene, room: f64, zoom: Zoom) -> Picture {
+        let fit = (room - MARGIN - END).max(64.0);
+        let wanted = crowd(&scene.marks, scene.lanes.len()) * MARK_ROOM;
+        // A little too narrow is better than a picture of which a little is out of sight.
+        let natural = if wanted > fit * 1.4 { wanted } else { fit };
+        let plot = match zoom {
+            Zoom::Natural => natural,
+            Zoom::Fit => fit,
+            Zoom::Pixels(pixels) => pixels.clamp(fit, (natural * MOST_ZOOM).min(WIDEST)),
+        };
+        let lanes = heights(&scene.lanes);
+        let height = lanes.last().copied().unwrap_or(HEAD) + FOOT;
+        Picture {
+            width: plot + MARGIN + END,
+            height,
+            lanes,
+            unit: plot / scene.scale.width(),
+            ..Picture::default()
+        }
+    }
+
+    /// So many times as wide.
+    pub fn zoomed(&self, factor: f64) -> Zoom {
+        Zoom::Pixels((self.width - MARGIN - END) * factor)
+    }
+
+    /// The part between two places in pixels: what begins there, and apart from it what began before and still goes on.
+    pub fn part(&self, scene: &Scene, names: &Names, from: f64, to: f64) -> (Picture, Vec<Glyph>) {
+        let same = Picture { lanes: self.lanes.clone(), ..Picture::default() };
+        let mut part = Picture { width: self.width, height: self.height, unit: self.unit, ..same };
+        part.draw(scene, names, from, to);
+        let begins = |glyph: &Glyph| {
+            let x = self.x(scene.marks[glyph.mark].x);
+            (from..to).contains(&x)
+        };
+        let glyphs = std::mem::take(&mut part.glyphs);
+        let (within, before) = glyphs.into_iter().partition(begins);
+        part.glyphs = within;
+        (part, before)
+    }
+
+    /// The time axis, the folds and the life lines between two places in pixels, without marks.
+    pub fn axis(&self, scene: &Scene, from: f64, to: f64) -> Picture {
+        let same = Picture { lanes: self.lanes.clone(), ..Picture::default() };
+        let mut axis = Picture { width: self.width, height: self.height, unit: self.unit, ..same };
+        axis.fold(&scene.scale, from, to);
+        axis.backdrop = axis.bands.iter().flat_map(|band| axis.band_items(band)).collect();
+        axis.ticks(&scene.scale, from, to);
+        axis.lives(&scene.lanes, from, to);
+        axis
+    }
+
+    /// A fold as shapes: its area, its words.
+    pub fn band_items(&self, band: &Band) -> [Item; 2] {
+        let area =
+            Shape::Rect { x: band.x, y: 28.0, width: band.width, height: self.height - 40.0, radius: 0.0 };
+        let words = text(band.x + band.width / 2.0, 14.0, Anchor::Middle, &band.text, "tick");
+        [Item { shape: area, look: "band".to_owned() }, words]
+    }
+
+    fn draw(&mut self, scene: &Scene, names: &Names, from: f64, to: f64) {
+        let Scene { lanes, scale, marks, .. } = scene;
+        self.fold(scale, from, to);
+        self.ticks(scale, from, to);
+        self.lives(lanes, from, to);
+        // What stands to the left takes room that the part's own marks must know of.
+        let visible = scene.visible_places(self.scale_x(from - OVERLAP), self.scale_x(to));
+        self.glyphs(marks, visible, names);
     }
 
     /// Where a place on the scale is, in pixels.
@@ -194,41 +250,11 @@ impl Picture {
         (pixels - MARGIN) / self.unit
     }
 
-    /// The glyph of what happened first.
-    pub fn first(&self, marks: &[Mark]) -> Option<usize> {
-        let shown = |place: &usize| marks[self.glyphs[*place].mark].prominence > Prominence::Background;
-        (0..self.glyphs.len()).filter(shown).min_by_key(|place| self.glyphs[*place].entry)
-    }
-
-    /// The glyph that lies next to the one at `place`; none at the edge. `marks` are the scene's.
-    pub fn neighbour(&self, marks: &[Mark], place: usize, toward: Toward) -> Option<usize> {
-        let mark = |place: usize| &marks[self.glyphs[place].mark];
-        let from = mark(place);
-        let order = |place: usize| (mark(place).entry, place);
-        let others = (0..self.glyphs.len())
-            .filter(|other| *other != place && mark(*other).prominence > Prominence::Background);
-        match toward {
-            Toward::Earlier => {
-                others.filter(|other| order(*other) < order(place)).max_by_key(|other| order(*other))
-            }
-            Toward::Later => {
-                others.filter(|other| order(*other) > order(place)).min_by_key(|other| order(*other))
-            }
-            Toward::Up | Toward::Down => others
-                .filter(|other| match toward {
-                    Toward::Up => mark(*other).lane < from.lane,
-                    _ => mark(*other).lane > from.lane,
-                })
-                .min_by_key(|other| {
-                    let other = mark(*other);
-                    (other.lane.abs_diff(from.lane), other.at.0.abs_diff(from.at.0), other.entry)
-                }),
-        }
-    }
-
-    fn fold(&mut self, scale: &Scale) {
+    fn fold(&mut self, scale: &Scale, from: f64, to: f64) {
         let mut taken = f64::MIN;
-        for fold in &scale.folds {
+        let (from, to) = (self.scale_x(from), self.scale_x(to));
+        let first = scale.folds.partition_point(|fold| fold.x_end < from);
+        for fold in scale.folds[first..].iter().take_while(|fold| fold.x <= to) {
             let (x, x_end) = (self.x(fold.x), self.x(fold.x_end));
             let middle = (x + x_end) / 2.0;
             let short = fold.before.since(fold.after).to_string();
@@ -245,11 +271,12 @@ impl Picture {
         }
     }
 
-    fn ticks(&mut self, scale: &Scale) {
+    fn ticks(&mut self, scale: &Scale, from: f64, to: f64) {
         let bottom = self.height - FOOT / 2.0;
-        let count = (self.width / 90.0) as u32;
+        let count = ((to - from) / 90.0) as u32;
         let mut taken = f64::MIN;
-        for tick in scale.ticks(0.0, scale.width(), count) {
+        let (from, to) = (self.scale_x(from).max(0.0), self.scale_x(to).min(scale.width()));
+        for tick in scale.ticks(from, to, count) {
             let x = self.x(tick.x);
             let half = tick.label.len() as f64 * LETTER / 2.0 + 5.0;
             self.backdrop.push(Item {
@@ -263,9 +290,10 @@ impl Picture {
         }
     }
 
-    fn lives(&mut self, lanes: &[Lane]) {
+    fn lives(&mut self, lanes: &[Lane], from: f64, to: f64) {
+        let (from, to) = (self.scale_x(from), self.scale_x(to));
         for (lane, y) in lanes.iter().zip(self.lanes.clone()) {
-            for segment in &lane.segments {
+            for segment in lane.segments.iter().filter(|segment| segment.x_end >= from && segment.x <= to) {
                 let (x1, x2) = (self.x(segment.x), self.x(segment.x_end));
                 let look = match segment.life {
                     Life::Alive => "life",
@@ -281,16 +309,17 @@ impl Picture {
         }
     }
 
-    fn glyphs(&mut self, marks: &[Mark], names: &Names) {
+    fn glyphs(&mut self, marks: &[Mark], places: impl Iterator<Item = usize>, names: &Names) {
         let mut room = Room::default();
-        let mut order: Vec<usize> = (0..marks.len()).collect();
+        let drawn = |place: &usize| {
+            let mark = &marks[*place];
+            mark.lane < self.lanes.len() && mark.lane_end < self.lanes.len()
+        };
+        let mut order: Vec<usize> = places.filter(drawn).collect();
         order.sort_by_key(|place| layer(&marks[*place]));
         // What has a fixed place takes it first; words find theirs afterwards.
         let mut glyphs: Vec<Glyph> = order
             .into_iter()
-            .filter(|place| {
-                marks[*place].lane < self.lanes.len() && marks[*place].lane_end < self.lanes.len()
-            })
             .map(|place| glyphs::glyph(self, place, &marks[place], names, &mut room))
             .collect();
         for glyph in &mut glyphs {

@@ -164,8 +164,9 @@ impl Scale {
         let count = count.clamp(1, 200);
         let step = round_step((to_x - from_x).max(0.001) * 1000.0 / f64::from(count));
         let mut ticks: Vec<Tick> = Vec::new();
-        for piece in &self.pieces {
-            if piece.folded || piece.x_end < from_x || piece.x > to_x {
+        let first = self.pieces.partition_point(|piece| piece.x_end < from_x);
+        for piece in self.pieces[first..].iter().take_while(|piece| piece.x <= to_x) {
+            if piece.folded {
                 continue;
             }
             let shown_from = self.time(piece.x.max(from_x)).max(piece.from);

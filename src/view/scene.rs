@@ -55,6 +55,9 @@ impl Options {
 /// So many marks share one entry of the index that makes culling cheap.
 const BLOCK: usize = 64;
 
+/// Up to so many marks are elements of their own; with more, only those are drawn that are seen.
+pub const MOST_ELEMENTS: usize = 1000;
+
 /// The picture of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scene {
@@ -99,12 +102,23 @@ impl Scene {
         Scene { lanes: lanes.list, scale, marks, ticks, reach }
     }
 
+    /// Whether it has more marks than are drawn as elements of their own.
+    pub fn is_long(&self) -> bool {
+        let shown = self.marks.iter().filter(|mark| mark.prominence > Prominence::Background);
+        shown.take(MOST_ELEMENTS + 1).count() > MOST_ELEMENTS
+    }
+
     /// The marks that show between two places, in order. Skips what ends before or begins after.
     pub fn visible(&self, from_x: f64, to_x: f64) -> impl Iterator<Item = &Mark> {
+        self.visible_places(from_x, to_x).map(|place| &self.marks[place])
+    }
+
+    /// Their places in `marks`.
+    pub fn visible_places(&self, from_x: f64, to_x: f64) -> impl Iterator<Item = usize> {
         let end = self.marks.partition_point(|mark| mark.x <= to_x);
-        let blocks = self.marks[..end].chunks(BLOCK).zip(&self.reach);
-        let reaching = blocks.filter(move |(_, reach)| **reach >= from_x);
-        reaching.flat_map(|(block, _)| block).filter(move |mark| mark.x_end >= from_x)
+        let blocks = self.reach.iter().enumerate().filter(move |(_, reach)| **reach >= from_x);
+        let places = blocks.flat_map(move |(block, _)| block * BLOCK..((block + 1) * BLOCK).min(end));
+        places.filter(move |place| self.marks[*place].x_end >= from_x)
     }
 }
 

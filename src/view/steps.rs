@@ -36,6 +36,8 @@ pub struct Step {
     pub lanes: u64,
     /// The records that it is about.
     pub records: Box<[RecordId]>,
+    /// It changes a verdict (see [`super::turns`]).
+    pub turns: bool,
 }
 
 impl Step {
@@ -56,6 +58,8 @@ pub enum Which {
     Lane(usize),
     /// Of a record.
     Record(RecordId),
+    /// Those that change a verdict.
+    Verdict,
 }
 
 impl Which {
@@ -65,6 +69,7 @@ impl Which {
             Which::Kind(kind) => step.kind == kind,
             Which::Lane(lane) => lane < 64 && step.lanes & (1 << lane) != 0,
             Which::Record(record) => step.records.contains(&record),
+            Which::Verdict => step.turns,
         }
     }
 }
@@ -77,8 +82,8 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// A step for each fact that is drawn (arrivals included) or told.
-    pub fn new(story: Story, scene: &Scene, lines: &[Line]) -> Steps {
+    /// A step for each fact that is drawn (arrivals included) or told, and for those that change a verdict.
+    pub fn new(story: Story, scene: &Scene, lines: &[Line], turns: &[EntryId]) -> Steps {
         let mut list: Vec<Step> = Vec::new();
         let bit = |lane: usize| if lane < 64 { 1 << lane } else { 0 };
         let step = |entry: EntryId, kind: StepKind, lanes: u64, records: &[RecordId]| Step {
@@ -87,6 +92,7 @@ impl Steps {
             kind,
             lanes,
             records: records.into(),
+            turns: false,
         };
         for mark in scene.marks.iter().filter(|mark| mark.prominence > Prominence::Background) {
             let kind = match mark.kind {
@@ -111,11 +117,16 @@ impl Steps {
             let records = story.records_of(story.entry(line.entry));
             list.push(step(line.entry, StepKind::Other, 0, &records));
         }
+        for entry in turns.iter().filter(|entry| (entry.0 as usize) < story.entries.len()) {
+            let turn = step(*entry, StepKind::Other, 0, &story.records_of(story.entry(*entry)));
+            list.push(Step { turns: true, ..turn });
+        }
         list.sort_by_key(|step| (step.entry, step.kind));
         list.dedup_by(|later, kept| {
             let same = later.entry == kept.entry;
             if same {
                 kept.lanes |= later.lanes;
+                kept.turns |= later.turns;
                 let new = later.records.iter().filter(|record| !kept.records.contains(record));
                 let new: Vec<RecordId> = new.copied().collect();
                 if !new.is_empty() {
@@ -163,7 +174,9 @@ mod tests {
         let story = run.story();
         let options = Options::default();
         let scene = Scene::build(story, &options);
-        let steps = Steps::new(story, &scene, &lines(story, &options));
+        let turns: Vec<EntryId> = story.entries.iter().step_by(10).map(|entry| entry.id).collect();
+        let steps = Steps::new(story, &scene, &lines(story, &options), &turns);
+        assert_eq!(steps.list.iter().filter(|step| step.turns).count(), turns.len());
         assert!(steps.list.is_sorted_by_key(|step| step.entry));
         let kinds = [
             Which::Any,
@@ -171,6 +184,7 @@ mod tests {
             Which::Lane(1),
             Which::Record(r(1)),
             Which::Kind(StepKind::Message),
+            Which::Verdict,
         ];
         for which in kinds {
             let wanted: Vec<EntryId> =

@@ -70,6 +70,17 @@ pub struct Index {
     leaders: Vec<(EntryId, PartitionId, Option<BrokerId>)>,
 }
 
+/// A partition as the controller had it at some instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownPartition {
+    /// Its leader.
+    pub leader: Option<BrokerId>,
+    /// The leader's epoch.
+    pub leader_epoch: LeaderEpoch,
+    /// The in-sync replicas.
+    pub isr: BrokerSet,
+}
+
 /// A run to be told. `Copy`, so that every view takes it by value.
 #[derive(Clone, Copy)]
 pub struct Story<'a> {
@@ -271,6 +282,21 @@ impl Story<'_> {
         let known = &self.index.leaders[..self.index.leaders.partition_point(|said| said.0 < entry)];
         let said = known.iter().rev().find(|said| said.1 == partition).map(|said| said.2);
         said.unwrap_or_else(|| self.initial_partition(partition).leader)
+    }
+
+    /// A partition before an entry happened, as the controller had it.
+    pub fn partition_before(&self, partition: PartitionId, entry: EntryId) -> KnownPartition {
+        let known = &self.index.leaders[..self.index.leaders.partition_point(|said| said.0 < entry)];
+        let said = known.iter().rev().find(|said| said.1 == partition).map(|said| self.entry(said.0).event);
+        match said {
+            Some(Event::PartitionChanged { leader, leader_epoch, isr, .. }) => {
+                KnownPartition { leader, leader_epoch, isr }
+            }
+            _ => {
+                let InitialPartition { leader, leader_epoch, isr, .. } = self.initial_partition(partition);
+                KnownPartition { leader, leader_epoch, isr }
+            }
+        }
     }
 
     /// The entry of an id.

@@ -261,6 +261,86 @@ export class LabPage {
     return this.page.evaluate(() => [...window.unreached].map((control) => control.outerHTML.slice(0, 120)));
   }
 
+  // ---- the timeline as an instrument ----------------------------------------------------------
+
+  /** Presses a key while nothing in particular has the focus. */
+  async press(key) {
+    await this.page.evaluate(() => document.activeElement?.blur?.());
+    await this.page.keyboard.press(key);
+  }
+
+  get help() {
+    return this.page.getByRole('dialog', { name: 'Keys' });
+  }
+
+  /** Follows a record, or lets go of it. */
+  async follow(name) {
+    await this.page.getByRole('button', { name: `Follow ${name}`, exact: true }).click();
+  }
+
+  get life() {
+    return this.page.getByRole('region', { name: 'The life of a record' });
+  }
+
+  get dimmed() {
+    return this.page.locator('.timeline [data-mark].dim');
+  }
+
+  get evidence() {
+    return this.page.locator('.timeline .evidence');
+  }
+
+  /** A metric's value at the playhead. */
+  metric(name) {
+    return this.page.locator('.metrics tr', { has: this.page.getByRole('rowheader', { name, exact: true }) }).locator('td').last().innerText();
+  }
+
+  get minimap() {
+    return this.page.locator('.timeline .minimap');
+  }
+
+  get canvas() {
+    return this.page.locator('.timeline .roll canvas');
+  }
+
+  pictureWidth() {
+    return this.page.locator('.timeline .plot').evaluate((plot) => plot.scrollWidth);
+  }
+
+  async untilWider(width) {
+    await this.page.waitForFunction((width) => document.querySelector('.timeline .plot').scrollWidth > width, width);
+  }
+
+  async untilFits() {
+    await this.page.waitForFunction(() => {
+      const plot = document.querySelector('.timeline .plot');
+      return plot.scrollWidth <= plot.clientWidth + 1;
+    });
+  }
+
+  /** Whether the playhead is within what is seen of the picture. */
+  playheadIsInSight() {
+    return this.page.evaluate(() => {
+      const plot = document.querySelector('.timeline .plot').getBoundingClientRect();
+      const head = document.querySelector('.timeline .playhead').getBoundingClientRect();
+      return head.left >= plot.left - 8 && head.right <= plot.right + 8;
+    });
+  }
+
+  /** Moves the pointer over the picture. */
+  async overPlot() {
+    const box = await this.page.locator('.timeline .plot').boundingBox();
+    await this.page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+  }
+
+  /** Whether something else than nothing is on the canvas. */
+  canvasIsDrawn() {
+    return this.canvas.evaluate((canvas) => {
+      const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+      return data.some((value) => value !== 0);
+    });
+  }
+
   // ---- the matrix ---------------------------------------------------------------------------
 
   get matrix() {

@@ -1,7 +1,9 @@
 //! A picture as SVG elements. Made with the DOM's own calls: a picture is drawn whole when its run changes, and what
 //! moves with the playhead is a class here and there, so that a component for each mark would only cost.
 
+use crate::engine::kafka::types::RecordId;
 use crate::view::picture::{Anchor, Glyph, Item, Picture, Shape};
+use crate::view::timeline::Mark;
 use wasm_bindgen::{JsCast, UnwrapThrowExt};
 use web_sys::{Document, Element};
 
@@ -33,50 +35,61 @@ pub fn draw(picture: &Picture, backdrop: &Element, marks: &Element, say: impl Fn
                 ("aria-label", &format!("{}: unfold", band.label)),
             ],
         );
-        let rect =
-            Shape::Rect { x: band.x, y: 28.0, width: band.width, height: picture.height - 40.0, radius: 0.0 };
-        group.append_child(&shape(&document, &rect, "band")).unwrap_throw();
-        let words = Shape::Text {
-            x: band.x + band.width / 2.0,
-            y: 14.0,
-            anchor: Anchor::Middle,
-            text: band.text.clone(),
-        };
-        group.append_child(&shape(&document, &words, "tick")).unwrap_throw();
+        for item in picture.band_items(band) {
+            append(&document, &group, &item);
+        }
         backdrop.append_child(&group).unwrap_throw();
     }
     for item in &picture.backdrop {
         append(&document, backdrop, item);
     }
-    for (place, glyph) in picture.glyphs.iter().enumerate() {
-        let group = element(
-            &document,
-            "g",
-            &[
-                ("class", &glyph.look),
-                // A button's name would have to repeat the words in it; the group says what the keys do.
-                ("role", "img"),
-                ("tabindex", "-1"),
-                ("data-mark", &place.to_string()),
-                ("aria-label", &say(glyph)),
-            ],
-        );
-        for item in &glyph.items {
-            append(&document, &group, item);
-        }
-        marks.append_child(&group).unwrap_throw();
+    for glyph in &picture.glyphs {
+        marks.append_child(&mark(glyph, &say(glyph))).unwrap_throw();
     }
 }
 
-/// Gives the marks the looks that they have when the first `count` entries have happened.
-pub fn look(picture: &Picture, marks: &Element, count: usize) {
+/// A mark as an element that can take the focus.
+pub fn mark(glyph: &Glyph, sentence: &str) -> Element {
+    let document = leptos::prelude::document();
+    let group = element(
+        &document,
+        "g",
+        &[
+            ("class", &glyph.look),
+            // A button's name would have to repeat the words in it; the group says what the keys do.
+            ("role", "img"),
+            ("tabindex", "-1"),
+            ("data-mark", &glyph.mark.to_string()),
+            ("aria-label", sentence),
+        ],
+    );
+    for item in &glyph.items {
+        append(&document, &group, item);
+    }
+    group
+}
+
+/// Gives the marks the looks that they have when the first `count` entries have happened, while a record is followed.
+pub fn look(picture: &Picture, marks: &Element, scene: &[Mark], count: usize, followed: Option<RecordId>) {
     let children = marks.children();
     for (place, glyph) in picture.glyphs.iter().enumerate() {
-        let Some(group) = children.item(place as u32) else { return };
-        let class = glyph.look_at(count);
-        if group.get_attribute("class").as_deref() != Some(&class) {
-            group.set_attribute("class", &class).unwrap_throw();
+        let (Some(group), Some(mark)) = (children.item(place as u32), scene.get(glyph.mark)) else { return };
+        let look = glyph.look_now(count, followed, mark);
+        if group.get_attribute("class").as_deref() != Some(&look) {
+            group.set_attribute("class", &look).unwrap_throw();
         }
+    }
+}
+
+/// The element of a mark.
+pub fn of_mark(marks: &Element, place: usize) -> Option<Element> {
+    marks.query_selector(&format!("[data-mark='{place}']")).ok().flatten()
+}
+
+/// Gives a mark the focus. One that can't take it is not drawn: nothing is lost.
+pub fn focus(marks: &Element, place: usize) {
+    if let Some(mark) = of_mark(marks, place).and_then(|mark| mark.dyn_into::<web_sys::SvgElement>().ok()) {
+        let _ = mark.focus();
     }
 }
 

@@ -6,7 +6,7 @@ use crate::scenario::Scenario;
 use crate::view::figure::{Figure, Look};
 use crate::view::lanes::{Lane, LaneKind};
 use crate::view::narration;
-use crate::view::picture::{Anchor, Item, Picture, Shape};
+use crate::view::picture::{Anchor, Item, Picture, Shape, Zoom};
 use std::fmt::Write as _;
 
 /// Pixels left of the plot, for the lanes' titles.
@@ -24,7 +24,7 @@ const HIT: &str = "hit";
 /// Draws a run when `count` facts have happened.
 pub fn svg(scenario: &Scenario, figure: &Figure, look: &Look, count: usize, theme: Theme) -> String {
     let story = figure.story();
-    let picture = Picture::new(&look.scene, &story.index.names, PLOT, 1.0);
+    let picture = Picture::new(&look.scene, &story.index.names, PLOT, Zoom::Natural);
     let width = EDGE + LANES + picture.width + EDGE;
     let letters = ((width - 2.0 * EDGE) / LETTER) as usize;
     let headline = wrapped(&figure.verdict.headline, letters);

@@ -1,9 +1,11 @@
 //! Which places of a picture are taken, so that words and cells do not lie on one another.
 
+use std::collections::BTreeMap;
+
 /// Rectangles that are taken, found by their columns.
 #[derive(Clone, Debug, Default)]
 pub struct Room {
-    columns: Vec<Vec<Area>>,
+    columns: BTreeMap<usize, Vec<Area>>,
 }
 
 /// A rectangle, in pixels.
@@ -40,16 +42,13 @@ impl Room {
     /// Takes an area, whether it is free or not.
     pub fn take(&mut self, area: Area) {
         for column in area.columns() {
-            if self.columns.len() <= column {
-                self.columns.resize_with(column + 1, Vec::new);
-            }
-            self.columns[column].push(area);
+            self.columns.entry(column).or_default().push(area);
         }
     }
 
     /// What is in the way of an area.
     pub fn obstacle(&self, area: &Area) -> Option<Area> {
-        let columns = area.columns().filter_map(|column| self.columns.get(column));
+        let columns = area.columns().filter_map(|column| self.columns.get(&column));
         columns.flatten().find(|taken| taken.meets(area)).copied()
     }
 

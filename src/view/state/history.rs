@@ -14,11 +14,17 @@ pub struct History {
 impl History {
     /// One pass over a trace.
     pub fn new(story: Story) -> History {
+        History::watched(story, |_, _| ())
+    }
+
+    /// One pass over a trace; `watch` sees the state after each entry, with what that changed.
+    pub fn watched(story: Story, mut watch: impl FnMut(&State, &Entry)) -> History {
         let mut state = State::initial(story);
         let mut checkpoints = vec![state.clone()];
         for entry in story.entries {
             state.changed.clear();
             state.apply(story, entry);
+            watch(&state, entry);
             if state.count.is_multiple_of(CHECKPOINT) {
                 checkpoints.push(state.clone());
             }
