@@ -1,4 +1,4 @@
-//! `explore`: the fewest faults that break a promise.
+//! `explore`: the fewest faults that break a promise; `shrink`: less of a scenario that still breaks one.
 
 use super::{BadInput, USAGE, read};
 use crate::engine::explore::FAULTS_MAX;
@@ -154,6 +154,56 @@ pub(super) fn scenario_of(source: &str) -> Result<crate::scenario::Scenario, Bad
         return Err(BadInput(super::describe(source, &reading.problems)));
     }
     Ok(reading.scenario)
+}
+
+/// The answer of `shrink` in JSON: the keys are public interface.
+#[derive(Serialize)]
+struct ToldShrunk<'a> {
+    promise: &'a str,
+    faults: u32,
+    faults_before: u32,
+    script: String,
+    runs: u32,
+}
+
+pub fn shrink(words: &[&str], out: &mut impl Write) -> io::Result<Result<ExitCode, BadInput>> {
+    let (mut source, mut promise, mut json) = (None, None, false);
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match *word {
+            "--json" => json = true,
+            "--promise" => match promise_of(words.next().copied().unwrap_or_default()) {
+                Ok(named) => promise = Some(named),
+                Err(message) => return Ok(Err(BadInput(message))),
+            },
+            option if option.starts_with("--") => {
+                return Ok(Err(BadInput(format!("no option '{option}': --promise and --json are known"))));
+            }
+            name if source.is_none() => source = Some(name),
+            more => return Ok(Err(BadInput(format!("one scenario at a time, found '{more}' as well")))),
+        }
+    }
+    let Some(source) = source else { return Ok(Err(BadInput(USAGE.to_string()))) };
+    let scenario = match scenario_of(source) {
+        Ok(scenario) => scenario,
+        Err(bad) => return Ok(Err(bad)),
+    };
+    let shrunk = match crate::scenario::shrink::shrink(&scenario, promise) {
+        Ok(shrunk) => shrunk,
+        Err(why) => return Ok(Err(BadInput(format!("{source}: {why}")))),
+    };
+    let (faults, faults_before, runs) = (shrunk.faults, shrunk.faults_before, shrunk.runs);
+    let script = shrunk.scenario.to_text();
+    if json {
+        let told = ToldShrunk { promise: shrunk.promise.name(), faults, faults_before, script, runs };
+        serde_json::to_writer_pretty(&mut *out, &told).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        let (says, enough) = (shrunk.promise.says(), count(faults, "fault"));
+        writeln!(out, "# '{says}' is broken; of {faults_before}, {enough} will do ({runs} runs)")?;
+        write!(out, "{script}")?;
+    }
+    Ok(Ok(ExitCode::SUCCESS))
 }
 
 /// All that the words said.

@@ -1,4 +1,4 @@
-//! The command-line runner: `run`, `export`, `measure`, `explore`, `presets` and `fidelity`.
+//! The command-line runner: `run`, `export`, `measure`, `explore`, `shrink`, `presets` and `fidelity`.
 //!
 //! Bad input ends with exit status 2 and one message that names the place. A closed pipe is no error.
 
@@ -28,6 +28,7 @@ usage: kafka-guarantees run FILE|PRESET|LINK|- [--json] [--trace]
        kafka-guarantees measure SCENARIO|--matrix [--runs N] [--seed S] [--json] [--shard I/N] ...
        kafka-guarantees measure merge FILE... [--json]
        kafka-guarantees explore SCENARIO --promise NAME [--max-faults K] [--records N] [--faults KINDS] [--json] ...
+       kafka-guarantees shrink SCENARIO [--promise NAME] [--json]
        kafka-guarantees presets
        kafka-guarantees fidelity [FOLDER] [--json]
 
@@ -51,12 +52,13 @@ measure   measures a scenario by many runs under a mix of faults, on all cores (
 explore   searches for the fewest faults that break a promise (docs/fewest-faults.md)
   --promise NAME       no-acknowledged-loss, no-duplicate, order, no-skip, no-reprocessing, one-effect or whole-transactions
   --max-faults K, --records N      at most so many faults in a run (2), over so many records (3)
-  --faults KINDS       separated by commas: network, process-kill, client-crash (these are usual), power-loss, pause,
-                       leader-move, restart
+  --faults KINDS       separated by commas: cut and held-link (network: both), process-kill, client-crash (these are
+                       usual), power-loss, pause, leader-move, restart
   --seeds N            so many draws of latencies (2)
   --states N           stops after so many states (2000000)
   --unreduced          leaves nothing out: slower, for comparison
   --json    prints the answer for programs
+shrink    leaves out of a scenario what it does not need to break a promise: the worst that it breaks, or the one named
 presets   lists the presets
 fidelity  runs every recording of a real Kafka and every known outcome again, and says what agrees; the data are in FOLDER,
           or else in tests/it/data below the current directory. Exit status 1 if something disagrees
@@ -91,6 +93,7 @@ fn command(arguments: &[String], out: &mut impl Write) -> io::Result<Result<Exit
         ["export", rest @ ..] => export::export(rest, out),
         ["measure", rest @ ..] => measure::measure(rest, out),
         ["explore", rest @ ..] => explore::explore(rest, out),
+        ["shrink", rest @ ..] => explore::shrink(rest, out),
         ["presets"] => {
             for preset in scenario::presets::all() {
                 writeln!(out, "{:<36} {}", preset.id, preset.title)?;

@@ -4,7 +4,10 @@
 
 use super::kafka::event::{Call, Event, TransactionState};
 use super::kafka::message::{Api, Response};
+use super::kafka::record::{Arenas, Payload};
 use super::kafka::types::*;
+use super::sim::hash::StreamHash;
+use std::hash::{Hash, Hasher};
 
 /// A set of nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -36,6 +39,14 @@ impl Nodes {
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
+
+    /// The places of its nodes, below [`Nodes::PLACES`].
+    fn places(self) -> impl Iterator<Item = usize> {
+        (0..Nodes::PLACES).filter(move |place| self.0 & 1 << place != 0)
+    }
+
+    /// How many places there are.
+    const PLACES: usize = 64;
 
     /// The nodes of both.
     pub const fn and(self, other: Nodes) -> Nodes {
@@ -116,21 +127,53 @@ impl Signs {
     }
 }
 
+/// Who did what since a search last looked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Acts {
+    /// Whose own state changed: a log, a coordinator, a client, an application.
+    pub changed: Nodes,
+    /// Who wrote a message that changes something.
+    pub wrote: Nodes,
+    /// Between whom a message passed that made its receiver act: both ends.
+    pub passed: Nodes,
+}
+
+impl Acts {
+    /// Everybody did everything.
+    pub const ALL: Acts = Acts { changed: Nodes::ALL, wrote: Nodes::ALL, passed: Nodes::ALL };
+
+    /// Whether nobody did anything.
+    pub const fn is_empty(self) -> bool {
+        self.changed.is_empty() && self.wrote.is_empty() && self.passed.is_empty()
+    }
+}
+
 /// What was noticed.
 #[derive(Clone, Debug, Default)]
 pub struct Notice {
     /// Whether anything is noticed at all.
     pub(crate) on: bool,
-    /// Who acted since the search last looked, or whose message made somebody act.
-    pub(crate) acted: Nodes,
-    /// Which clients something was written to since then.
-    pub(crate) addressed: Nodes,
+    /// Since the search last looked.
+    pub(crate) acts: Acts,
     /// Whose message the event that is being handled has brought.
     heard: Nodes,
     /// Which signs there were in the run so far.
     pub(crate) signs: Signs,
     /// Clients that had partitions assigned.
     assigned: Nodes,
+    /// What every node has gone through so far.
+    histories: Histories,
+}
+
+/// By the place of a node: the hash of the facts about it, in order, without times and without the numbers that messages,
+/// connections and calls have.
+#[derive(Clone, Debug)]
+struct Histories([StreamHash; Nodes::PLACES]);
+
+impl Default for Histories {
+    fn default() -> Self {
+        Histories([StreamHash::new(); Nodes::PLACES])
+    }
 }
 
 /// Requests that change something where they are served, or hand out something to do. To lose another (a fetch, a
@@ -171,7 +214,7 @@ const fn answers_a_change(response: &Response) -> bool {
 impl Notice {
     /// Begins a run; at its start everybody has just acted.
     pub(crate) fn begin(&mut self) {
-        *self = Notice { on: true, acted: Nodes::ALL, addressed: Nodes::ALL, ..Notice::default() };
+        *self = Notice { on: true, acts: Acts::ALL, ..Notice::default() };
     }
 
     /// The next event is another one.
@@ -203,7 +246,6 @@ impl Notice {
                 | Event::BatchAppended { .. }
                 | Event::DuplicateRecognised { .. }
                 | Event::AppendRefused { .. }
-                | Event::HighWatermarkMoved { .. }
                 | Event::LogTruncated { .. }
                 | Event::BecameLeader { .. }
                 | Event::PartitionChanged { .. }
@@ -215,7 +257,7 @@ impl Notice {
     }
 
     /// Learns of a fact that [`Notice::concerns`] it.
-    pub(crate) fn observe(&mut self, node: Node, event: &Event) {
+    pub(crate) fn observe(&mut self, node: Node, event: &Event, arenas: &Arenas) {
         match *event {
             // What was on its way has arrived: its sender's death takes it back no more.
             Event::RequestReceived { from, .. } | Event::ResponseReceived { from, .. } => {
@@ -223,17 +265,20 @@ impl Notice {
                 return;
             }
             Event::RequestSent { request, .. } => {
-                if !matches!(node, Node::Client(_)) || !changes_something(request.api()) {
-                    return;
+                if matches!(node, Node::Client(_)) && changes_something(request.api()) {
+                    self.acts.wrote = self.acts.wrote.and(Nodes::one(node));
+                    self.remember(node, event, arenas);
                 }
+                return;
             }
             Event::ResponseSent { to, response, .. } => {
-                if !matches!(to, Node::Client(_)) || !answers_a_change(&response) {
-                    return;
+                if matches!(to, Node::Client(_)) && answers_a_change(&response) {
+                    self.acts.wrote = self.acts.wrote.and(Nodes::one(node));
+                    self.remember(node, event, arenas);
+                    self.pass(node);
                 }
-                self.addressed = self.addressed.and(Nodes::one(to));
+                return;
             }
-            Event::HighWatermarkMoved { partition, .. } if partition < PartitionId::DEFAULT => return,
             Event::CallReturned { call: Call::Poll, exception: None } => return,
             Event::ClientStarted { incarnation, .. } => {
                 if incarnation > 1 {
@@ -263,6 +308,98 @@ impl Notice {
             }
             _ => {}
         }
-        self.acted = self.acted.and(Nodes::one(node)).and(self.heard);
+        self.remember(node, event, arenas);
+        self.acts.changed = self.acts.changed.and(Nodes::one(node));
+        self.pass(node);
+    }
+
+    /// The environment does something to nodes: a fault by its number.
+    pub(crate) fn struck(&mut self, nodes: Nodes, fault: u64) {
+        for place in nodes.places() {
+            self.histories.0[place].number(u64::MAX);
+            self.histories.0[place].number(fault);
+        }
+    }
+
+    /// Names what has happened so far, whenever it happened. An actor is a state machine: when the same facts, in the same
+    /// order, have come to each, they are in the same states, and what follows differs by how long things take.
+    pub(crate) fn fingerprint(&self) -> StreamHash {
+        let mut hash = StreamHash::new();
+        for history in &self.histories.0 {
+            hash.number(history.value());
+        }
+        hash
+    }
+
+    /// Adds a fact to the history of its node, with who made it happen.
+    fn remember(&mut self, node: Node, event: &Event, arenas: &Arenas) {
+        let heard = self.heard;
+        for place in Nodes::one(node).places() {
+            let history = &mut self.histories.0[place];
+            std::mem::discriminant(event).hash(history);
+            history.number(heard.0);
+            match *event {
+                Event::ClientStarted { application, incarnation } => (application, incarnation).hash(history),
+                Event::RecordSent { record, partition } => (record, partition).hash(history),
+                Event::RecordAcknowledged { record, offset, .. } => (record, offset).hash(history),
+                Event::RecordFailed { record, .. } | Event::RecordProcessed { record } => {
+                    record.hash(history)
+                }
+                Event::SinkWritten { record, effect } => (record, effect).hash(history),
+                Event::CallReturned { call, exception } => {
+                    std::mem::discriminant(&call).hash(history);
+                    history.write_u8(u8::from(exception.is_some()));
+                }
+                Event::RetryScheduled { first_record, attempt, .. } => (first_record, attempt).hash(history),
+                Event::ProducerIdChanged { producer_id, producer_epoch } => {
+                    (producer_id, producer_epoch).hash(history);
+                }
+                Event::PartitionsAssigned { partitions }
+                | Event::PartitionsRevoked { partitions }
+                | Event::PartitionsLost { partitions } => {
+                    partitions.iter().for_each(|partition| partition.hash(history))
+                }
+                Event::RequestSent { request, .. } => request.api().hash(history),
+                Event::ResponseSent { to, response, .. } => {
+                    to.hash(history);
+                    std::mem::discriminant(&response).hash(history);
+                }
+                Event::BatchAppended { batch }
+                | Event::DuplicateRecognised { batch }
+                | Event::AppendRefused { batch, .. } => {
+                    let sequence = (batch.producer_id, batch.producer_epoch, batch.base_sequence);
+                    (batch.partition, batch.base_offset, batch.leader_epoch, sequence).hash(history);
+                    for payload in arenas.payloads.get(batch.records) {
+                        if let Payload::Record(record) = payload {
+                            record.hash(history);
+                        }
+                    }
+                }
+                Event::LogTruncated { partition, to } => (partition, to).hash(history),
+                Event::BecameLeader { partition, leader_epoch } => (partition, leader_epoch).hash(history),
+                Event::PartitionChanged { partition, leader, leader_epoch, isr, .. } => {
+                    (partition, leader, leader_epoch).hash(history);
+                    isr.hash(history);
+                }
+                Event::TransactionChanged { transaction } => {
+                    (transaction.transactional_id, transaction.state, transaction.producer_epoch)
+                        .hash(history);
+                }
+                Event::OffsetCommitted { group, partition, offset } => {
+                    (group, partition, offset).hash(history)
+                }
+                Event::GroupChanged { group, state, generation, members } => {
+                    (group, state, generation, members).hash(history);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A node acts: if a message made it, that has passed.
+    fn pass(&mut self, node: Node) {
+        if !self.heard.is_empty() {
+            self.acts.passed = self.acts.passed.and(self.heard).and(Nodes::one(node));
+        }
     }
 }

@@ -3,9 +3,11 @@
 //! A program is a small state machine in the application's process: a crash ends it, a restart begins
 //! it again from what survives (the log, committed offsets, the sink).
 
+use super::application::ApplicationState;
 use super::kafka::error::{Exception, ExceptionClasses};
 use super::kafka::event::PositionChange;
-use super::kafka::message::OffsetEntry;
+use super::kafka::message::{Api, OffsetEntry};
+use super::kafka::network::Connection;
 use super::kafka::out::{CallId, Completion, What};
 use super::kafka::producer::ProducerCall;
 use super::kafka::types::*;
@@ -131,16 +133,7 @@ impl World {
 
     /// Whether programs have nothing left to do by themselves.
     pub(crate) fn programs_are_quiet(&self) -> bool {
-        let producing_done = self.applications.iter().all(|state| {
-            !matches!(
-                state.program.phase,
-                Phase::Sending
-                    | Phase::Initializing
-                    | Phase::Beginning
-                    | Phase::CommittingTransaction
-                    | Phase::AbortingTransaction
-            )
-        });
+        let producing_done = self.is_producing_done();
         let runs_program = |application: Option<ApplicationId>| {
             application.is_some_and(|application| self.program_of(application).is_some())
         };
@@ -153,6 +146,40 @@ impl World {
         producing_done
             && answered
             && (0..self.applications.len()).all(|index| self.has_nothing_to_read(ApplicationId(index as u8)))
+    }
+
+    fn is_producing_done(&self) -> bool {
+        self.applications.iter().all(|state| {
+            !matches!(
+                state.program.phase,
+                Phase::Sending
+                    | Phase::Initializing
+                    | Phase::Beginning
+                    | Phase::CommittingTransaction
+                    | Phase::AbortingTransaction
+            )
+        })
+    }
+
+    /// Whether all that programs and steps are to send is sent and answered, and no Produce request is on its way, late ones
+    /// of closed connections included.
+    pub(crate) fn has_sent_all(&self) -> bool {
+        let is_answered = self.clients.iter().all(|client| match &client.kind {
+            ClientKind::Producer(producer) => !client.alive || producer.unsettled() == 0,
+            ClientKind::Consumer(_) => true,
+        });
+        let is_on_its_way = |connection: &Connection| {
+            connection.requests.iter().chain(&connection.inbox).any(|frame| frame.api == Api::Produce)
+        };
+        // A program whose process is dead may begin again.
+        let is_alive = |state: &ApplicationState| {
+            state.client.is_none_or(|client| self.clients[usize::from(client.0)].alive)
+        };
+        self.has_begun_all_steps()
+            && self.applications.iter().all(is_alive)
+            && is_answered
+            && self.is_producing_done()
+            && !self.stage.network.connections.iter().any(is_on_its_way)
     }
 
     /// Whether an application that consumes has read all there is. One that gets nothing for long is not waited for:

@@ -15,7 +15,7 @@ use super::kafka::out::*;
 use super::kafka::partitioner::StickyPartitioner;
 use super::kafka::producer::Producer;
 use super::kafka::types::*;
-use super::notice::{Nodes, Signs};
+use super::notice::{Acts, Signs};
 use super::player::{Awaited, Player};
 use super::script::{FaultEffect, MessageFault, Setup};
 use super::sim::choice::{ChoiceOption, ChoicePoint};
@@ -76,13 +76,8 @@ pub struct ChoiceKey {
 pub enum Opportunity {
     /// A client's message, to be decided with [`World::resolve`].
     Message(ChoiceKey),
-    /// An instant, for [`World::strike`].
-    Instant {
-        /// Who has acted since the last one.
-        acted: Nodes,
-        /// Which clients something was written to since then.
-        addressed: Nodes,
-    },
+    /// An instant, for [`World::strike`]: who did what since the last one.
+    Instant(Acts),
 }
 
 /// A thawed broker serves the requests that it finds before it has replayed the metadata that it missed. Until then it
@@ -333,10 +328,8 @@ impl World {
             }
             let notice = &mut self.stage.notice;
             let is_quiet_instant = self.stage.queue.next_at().is_none_or(|next| next > self.stage.now);
-            if is_quiet_instant && !(notice.acted.is_empty() && notice.addressed.is_empty()) {
-                let acted = std::mem::take(&mut notice.acted);
-                let addressed = std::mem::take(&mut notice.addressed);
-                return Ok(Some(Opportunity::Instant { acted, addressed }));
+            if is_quiet_instant && !notice.acts.is_empty() {
+                return Ok(Some(Opportunity::Instant(std::mem::take(&mut notice.acts))));
             }
             self.stage.notice.next_event();
             self.advance();
@@ -347,6 +340,22 @@ impl World {
     pub fn notice(&mut self) {
         self.stage.notice.begin();
         self.ask(true);
+    }
+
+    /// Names what has happened so far, whenever it happened (see [`Notice`](super::notice::Notice)); [`World::notice`]
+    /// comes before.
+    pub fn fingerprint(&self) -> u64 {
+        self.stage.notice.fingerprint().value()
+    }
+
+    /// The two ends of the connection whose message waits for a decision.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub(crate) fn ends_of_choice(&self) -> (Node, Node) {
+        let (connection, _) = self.stage.asked.expect("a choice point");
+        let connection = &self.stage.network.connections[connection.0 as usize];
+        (connection.from, connection.to)
     }
 
     /// Which signs of a fault there were so far; [`World::notice`] comes before.

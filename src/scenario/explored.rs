@@ -11,9 +11,9 @@ use crate::engine::explore::promise::Promise;
 use crate::engine::explore::{Bounds, Fault, Found, Looked, STATES_USUAL, Search, Status};
 use crate::engine::kafka::config::Line;
 use crate::engine::kafka::types::BrokerId;
-use crate::engine::run;
 use crate::engine::script::{self, Setup};
 use crate::engine::sim::time::{Span, Time};
+use crate::engine::world::World;
 use std::fmt;
 use std::sync::Arc;
 
@@ -140,7 +140,7 @@ pub struct Progress {
 #[derive(Clone, Debug)]
 pub struct Exploration {
     /// By the place of the setup in the search: the scenario without faults, and the lines that a search may add.
-    variants: Vec<Variant>,
+    variants: Vec<Vec<Variant>>,
     search: Search,
 }
 
@@ -173,13 +173,15 @@ impl Exploration {
         let counts = if has_program { 1..=most } else { most..=most };
         let mut variants = Vec::new();
         for records in counts {
+            let mut draws = Vec::new();
             for seed in 0..question.seeds.clamp(1, SEEDS_MAX) {
                 let mut scenario = set_records(&calm, records);
                 scenario.seed = calm.seed.wrapping_add(u64::from(seed));
-                variants.push(Variant::new(scenario, records)?);
+                draws.push(Variant::new(scenario, records, question.reduced)?);
             }
+            variants.push(draws);
         }
-        let reads = variants[0].setup.applications.iter().any(|known| match known.client {
+        let reads = variants[0][0].setup.applications.iter().any(|known| match known.client {
             script::ClientConfig::Consumer { .. } => true,
             script::ClientConfig::Producer(_) => false,
         });
@@ -196,7 +198,8 @@ impl Exploration {
             states: question.states,
             reduced: question.reduced,
         };
-        let setups = variants.iter().map(|variant| variant.setup.clone()).collect();
+        let setups_of = |draws: &Vec<Variant>| draws.iter().map(|variant| variant.setup.clone()).collect();
+        let setups = variants.iter().map(setups_of).collect();
         Ok(Exploration { search: Search::new(setups, question.promise, bounds), variants })
     }
 
@@ -219,7 +222,8 @@ impl Exploration {
 
     /// How far it has come.
     pub fn progress(&self) -> Progress {
-        let records = self.variants[self.search.setup()].records;
+        let (records, draw) = self.search.place();
+        let records = self.variants[records][draw].records;
         Progress { faults: self.search.faults(), records, looked: self.search.looked() }
     }
 
@@ -238,8 +242,13 @@ impl Exploration {
         self.search.promise()
     }
 
+    /// When the found run ended.
+    pub fn found_ended_at(&self) -> Option<Time> {
+        self.search.found().map(|found| found.ended_at)
+    }
+
     fn tell(&self, found: &Found) -> Answer {
-        let variant = &self.variants[found.setup];
+        let variant = &self.variants[found.records][found.draw];
         let lines = variant.lines(&found.faults, self.search.bounds().kinds);
         let scenario = variant.with(&lines);
         let lines = lines.iter().map(ToString::to_string).collect();
@@ -248,13 +257,13 @@ impl Exploration {
 }
 
 impl Variant {
-    fn new(calm: Scenario, records: u32) -> Result<Variant, NotExplorable> {
+    fn new(calm: Scenario, records: u32, reduced: bool) -> Result<Variant, NotExplorable> {
         let problem = |problems: Vec<super::Problem>| {
             NotExplorable::Problem(problems.first().map_or_else(String::new, ToString::to_string))
         };
         let plain = calm.lower().map_err(problem)?.setup;
         let base = plain.script.len();
-        let catalogue = catalogue(&calm, &plain);
+        let catalogue = catalogue(&calm, &plain, reduced);
         let mut whole = calm.clone();
         whole.steps.extend(catalogue.iter().cloned());
         let mut setup = whole.lower().map_err(problem)?.setup;
@@ -299,22 +308,37 @@ impl Variant {
     }
 }
 
-/// Whether a scenario breaks a promise when it is run as it stands.
+/// The promises that a run breaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Broken(u8);
+
+impl Broken {
+    /// Whether one is broken.
+    pub fn contains(self, promise: Promise) -> bool {
+        self.0 & (1 << promise as u8) != 0
+    }
+
+    /// The broken promises, the worst first.
+    pub fn iter(self) -> impl Iterator<Item = Promise> {
+        Promise::ALL.into_iter().filter(move |promise| self.contains(*promise))
+    }
+}
+
+/// Which promises a scenario breaks when it is run as it stands.
 ///
 /// # Errors
 /// What is wrong with it, or why the run did not come to its end.
-pub fn breaks(scenario: &Scenario, promise: Promise) -> Result<bool, String> {
+pub fn broken(scenario: &Scenario) -> Result<Broken, String> {
     let lowered = scenario
         .lower()
         .map_err(|problems| problems.first().map_or_else(String::new, ToString::to_string))?;
     let setup = Arc::new(lowered.setup);
-    let run = run::run(&setup);
-    if let Some(error) = &run.error {
-        return Err(error.describe(&setup));
-    }
+    let mut world = World::new(setup.clone(), false);
+    world.run().map_err(|error| error.describe(&setup))?;
     let mut judge = Judge::new(&setup);
-    judge.judge(&run.world.stage.ledger, &FinalLog::of(&run.world));
-    Ok(promise.is_broken(&judge))
+    judge.judge(&world.stage.ledger, &FinalLog::of(&world));
+    let bit = |promise: Promise| u8::from(promise.is_broken(&judge)) << promise as u8;
+    Ok(Broken(Promise::ALL.into_iter().map(bit).sum()))
 }
 
 /// A scenario without what goes wrong in it.
@@ -337,6 +361,16 @@ pub fn is_fault(step: &Step) -> bool {
     }
 }
 
+/// Whether a step only undoes a fault.
+pub fn undoes(step: &Step) -> bool {
+    match step {
+        Step::Release(..) | Step::Link(_, LinkAction::Open) => true,
+        Step::Broker(_, action) => matches!(action, BrokerAction::Start | BrokerAction::Resume),
+        Step::Client(_, action) => matches!(action, ClientAction::Restart | ClientAction::Resume),
+        _ => false,
+    }
+}
+
 /// The same scenario with so many records of each producing program.
 fn set_records(scenario: &Scenario, records: u32) -> Scenario {
     let mut scenario = scenario.clone();
@@ -348,13 +382,20 @@ fn set_records(scenario: &Scenario, records: u32) -> Scenario {
     scenario
 }
 
+/// A broker that starts serves again within so long, and its clients have found it.
+const RETURN: Span = Span::seconds(10);
+
 /// For how long a fault lasts: an abstraction of all the lengths that it might have.
 #[derive(Clone, Copy, Debug)]
 struct Lengths {
     /// Over before anybody's patience is.
     brief: Span,
+    /// Past the session of a broker: another leads.
+    past_session: Span,
     /// Past every request and every session.
     past_requests: Span,
+    /// Every `delivery.timeout.ms` is longer than it takes a broker to come back after `past_session`.
+    is_patience_long: bool,
     /// Past `transaction.timeout.ms` of those who have transactions.
     past_transactions: Option<Span>,
 }
@@ -364,10 +405,13 @@ impl Lengths {
         let cluster = &setup.cluster;
         let mut most = cluster.broker_session_timeout.max(cluster.replica_lag_time_max);
         let mut transactions: Option<Span> = None;
+        let past_session = cluster.broker_session_timeout + Span::seconds(3);
+        let mut is_patience_long = true;
         for application in &setup.applications {
             match &application.client {
                 script::ClientConfig::Producer(config) => {
                     most = most.max(config.request_timeout);
+                    is_patience_long &= config.delivery_timeout > past_session + RETURN;
                     if config.transactional_id.is_some() {
                         transactions = transactions.max(Some(config.transaction_timeout));
                     }
@@ -381,6 +425,8 @@ impl Lengths {
         let past_requests = most + margin;
         Lengths {
             brief: Span::seconds(1),
+            past_session,
+            is_patience_long,
             past_requests,
             past_transactions: transactions.map(|span| span + margin).filter(|span| *span > past_requests),
         }
@@ -388,7 +434,7 @@ impl Lengths {
 }
 
 /// All faults at instants that a search may put into a scenario, as lines. Cuts of messages are not among them.
-fn catalogue(scenario: &Scenario, setup: &Setup) -> Vec<StepLine> {
+fn catalogue(scenario: &Scenario, setup: &Setup, reduced: bool) -> Vec<StepLine> {
     let lengths = Lengths::of(setup);
     let (brief, long) = (lengths.brief, lengths.past_requests);
     let mut lines = Vec::new();
@@ -404,7 +450,15 @@ fn catalogue(scenario: &Scenario, setup: &Setup) -> Vec<StepLine> {
     let Some(topic) = scenario.topics.first() else { return Vec::new() };
     let brokers = || (1..=setup.brokers).map(BrokerId);
     for broker in brokers() {
-        for lasts in [brief, long] {
+        // A broker that is back before its session has run out is let in no sooner: brief or not, the same follows, unless
+        // somebody's patience ends between the two.
+        let all = [lengths.past_session, brief, long];
+        let count = match (reduced, lengths.is_patience_long) {
+            (true, true) => 1,
+            (true, false) => 2,
+            (false, _) => 3,
+        };
+        for lasts in all.into_iter().take(count) {
             add_all(vec![Step::Broker(broker, BrokerAction::Kill)], Some(lasts));
             add_all(vec![Step::Broker(broker, BrokerAction::LosePower { flushed: 0 })], Some(lasts));
         }
@@ -456,17 +510,23 @@ fn processes(scenario: &Scenario) -> Vec<Vec<&str>> {
     .collect()
 }
 
-/// The kinds by their names, separated by commas.
+/// The kinds by their names, separated by commas; `network` stands for both that the network has.
 ///
 /// # Errors
 /// The name that is none.
 pub fn kinds(text: &str) -> Result<Kinds, String> {
-    text.split(',')
-        .map(|name| {
-            Kind::by_name(name).ok_or_else(|| {
+    let mut kinds = Kinds::NONE;
+    for name in text.split(',') {
+        kinds = match Kind::by_name(name) {
+            Some(kind) => kinds.with(kind),
+            None if name == "network" => kinds.and(Kinds::NETWORK),
+            None => {
                 let known = Kind::ALL.map(Kind::name).join(", ");
-                format!("no kind of fault '{name}': {known} are known")
-            })
-        })
-        .collect()
+                return Err(format!(
+                    "no kind of fault '{name}': {known}, and network for the first two, are known"
+                ));
+            }
+        };
+    }
+    Ok(kinds)
 }

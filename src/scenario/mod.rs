@@ -6,6 +6,7 @@
 //!
 //! - `measured` makes plans of a scenario, and of a measured run the scenario that plays it; `campaign` is many of them;
 //! - `explored` searches a scenario for the fewest faults, and makes of what is found the scenario that plays it;
+//!   `shrink` leaves out of a scenario what it does not need to break a promise;
 //! - `presets` are scenarios to start from, `edit` changes them, `link` puts them in an address.
 //!
 //! The notation is described in `docs/scenario-text.md`.
@@ -31,6 +32,7 @@ mod parse;
 pub mod presets;
 mod print;
 mod profile;
+pub mod shrink;
 #[cfg(test)]
 mod tests;
 mod vocabulary;

@@ -234,3 +234,60 @@ fn fidelity_without_its_data_says_where_to_call_it() {
     let called = call(&["fidelity", "--xml"]);
     assert!(refusal(&called).starts_with("no option '--xml'"));
 }
+
+#[test]
+fn explore_answers_with_a_script_that_plays() {
+    let lossy = "kafka-guarantees 1\ntopic t replicas=B1,B2,B3\nproducer P acks=all enable.idempotence=false\n\
+                 program P produce 3 every 20ms\nat 1s B2 kill\n";
+    let output = fed(lossy, &["explore", "-", "--promise", "no-duplicate", "--max-faults", "1", "--json"]);
+    let answer: Value = serde_json::from_str(printed(&output)).expect("JSON");
+    assert_eq!(
+        (&answer["answer"], &answer["faults"], &answer["records"]),
+        (&"found".into(), &1.into(), &1.into())
+    );
+    assert!(answer["states"].as_u64() > Some(0) && answer["milliseconds"].is_u64(), "{answer}");
+    let script = answer["script"].as_str().expect("a text");
+    assert!(!script.contains("B2 kill"), "the scenario's own faults are left out: {script}");
+    let played = fed(script, &["run", "-", "--json"]);
+    let played: Value = serde_json::from_str(printed(&played)).expect("JSON");
+    assert_eq!(played["observed"]["verdict"]["duplicates"], 1);
+
+    let idempotent = lossy.replace("enable.idempotence=false", "enable.idempotence=true");
+    let words =
+        ["explore", "-", "--promise", "no-duplicate", "--max-faults", "1", "--faults", "cut", "--json"];
+    let answer: Value = serde_json::from_str(printed(&fed(&idempotent, &words))).expect("JSON");
+    assert_eq!((&answer["answer"], &answer["script"]), (&"none-within-bound".into(), &Value::Null));
+    assert!(answer["reached"][0]["runs"].as_u64() > Some(0), "a batch was sent again: {answer}");
+    let told = fed(&idempotent, &words[..words.len() - 1]);
+    assert!(printed(&told).contains("That is no proof of more."), "{}", printed(&told));
+}
+
+#[test]
+fn shrink_leaves_what_breaks_the_promise() {
+    let text = "kafka-guarantees 1\ntopic t replicas=B1,B2,B3\nproducer P acks=all enable.idempotence=false\n\
+                program P produce 20 every 20ms\nat 100ms B3 kill for 1s\nfault P Produce 7 response cut\n";
+    let output = fed(text, &["shrink", "-", "--json"]);
+    let answer: Value = serde_json::from_str(printed(&output)).expect("JSON");
+    assert_eq!((&answer["promise"], &answer["faults"]), (&"no-duplicate".into(), &1.into()));
+    let script = answer["script"].as_str().expect("a text");
+    assert!(!script.contains("B3 kill") && !script.contains("produce 20"), "{script}");
+    assert!(refusal(&fed(script, &["shrink", "-", "--promise", "order"])).contains("does not break"));
+}
+
+#[test]
+fn explore_says_what_it_does_not_understand() {
+    let rows: [(&[&str], &str); 5] = [
+        (&["explore", "at-least-once"], "--promise: expected one of no-acknowledged-loss"),
+        (&["explore", "at-least-once", "--promise", "safety"], "no promise 'safety'"),
+        (
+            &["explore", "at-least-once", "--promise", "order", "--faults", "flood"],
+            "no kind of fault 'flood'",
+        ),
+        (&["explore", "at-least-once", "--promise", "order", "--max-faults", "99"], "from 0 to 6"),
+        (&["explore", "at-least-once", "--order"], "no option '--order'"),
+    ];
+    for (words, expected) in rows {
+        let output = call(words);
+        assert!(refusal(&output).contains(expected), "{words:?}: {}", error(&output));
+    }
+}

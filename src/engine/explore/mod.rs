@@ -66,8 +66,10 @@ pub enum Fault {
 pub struct Found {
     /// In the order of time.
     pub faults: Vec<Fault>,
-    /// Which of the setups it is a run of.
-    pub setup: usize,
+    /// Which of the setups it is a run of: by records.
+    pub records: usize,
+    /// And by draws.
+    pub draw: usize,
     /// When the run ended.
     pub ended_at: Time,
 }
@@ -111,16 +113,21 @@ impl Looked {
     }
 }
 
+/// What is searched: the same scenario with more and more records, each with some draws of latencies.
+pub type Setups = Vec<Vec<Arc<Setup>>>;
+
 /// A search, to be carried on in pieces.
 #[derive(Clone, Debug)]
 pub struct Search {
     promise: Promise,
     bounds: Bounds,
-    setups: Vec<Arc<Setup>>,
+    setups: Setups,
     /// How many faults the runs that are looked at now have.
     faults: u32,
-    /// Which setup is searched now.
-    setup: usize,
+    /// Which setup is searched now: by records, then by draws.
+    place: (usize, usize),
+    /// With the most records the promise is broken by so many faults; now with how few.
+    minimising: bool,
     started: bool,
     tree: DepthFirst<Node>,
     walk: Walk,
@@ -128,25 +135,35 @@ pub struct Search {
 }
 
 impl Search {
-    /// A search over setups, the most wanted first (few records before many). The steps that may be set off are those of
-    /// their scripts that nothing else does ([`Trigger::Chosen`](super::script::Trigger::Chosen)).
+    /// A search over setups: the same with more and more records, each with some draws of latencies. The steps that may be
+    /// set off are those of their scripts that nothing else does ([`Trigger::Chosen`](super::script::Trigger::Chosen)).
     ///
     /// # Panics
     /// If there is no setup.
-    pub fn new(setups: Vec<Arc<Setup>>, promise: Promise, bounds: Bounds) -> Search {
-        assert!(!setups.is_empty(), "something to search");
+    pub fn new(setups: Setups, promise: Promise, bounds: Bounds) -> Search {
+        assert!(!setups.is_empty() && setups.iter().all(|draws| !draws.is_empty()), "something to search");
         let bounds = Bounds { faults: bounds.faults.min(FAULTS_MAX), ..bounds };
-        Search {
-            walk: Walk::new(&setups[0], promise, bounds),
+        let mut search = Search {
+            walk: Walk::new(&setups[0][0], promise, bounds),
             promise,
             bounds,
             setups,
             faults: 0,
-            setup: 0,
+            place: (0, 0),
+            minimising: false,
             started: false,
             tree: DepthFirst::default(),
             status: Status::Going,
-        }
+        };
+        search.begin_level();
+        search
+    }
+
+    /// Runs that break a promise with few records mostly break it with more: so each number of faults is tried with the most
+    /// records first, and with fewer only once it is known to be enough. (Unreduced: with all, the fewest first.)
+    fn begin_level(&mut self) {
+        self.minimising = !self.bounds.reduced;
+        self.place = (if self.minimising { 0 } else { self.setups.len() - 1 }, 0);
     }
 
     /// Carries the search on by about so many states; how it stands then.
@@ -159,7 +176,7 @@ impl Search {
             }
             if !self.started {
                 self.started = true;
-                let setup = &self.setups[self.setup];
+                let setup = &self.setups[self.place.0][self.place.1];
                 let looked = self.walk.looked;
                 self.walk = Walk::new(setup, self.promise, self.bounds);
                 self.walk.looked = looked;
@@ -177,14 +194,24 @@ impl Search {
     /// All runs of a setup with so many faults were looked at.
     fn finish_setup(&mut self) {
         self.started = false;
+        let (records, draw) = self.place;
         if let Some(found) = &mut self.walk.found {
-            found.setup = self.setup;
-            self.status = Status::Found;
-        } else if self.setup + 1 < self.setups.len() {
-            self.setup += 1;
+            (found.records, found.draw) = self.place;
+            if self.minimising || records == 0 {
+                self.status = Status::Found;
+            } else {
+                // With the most records it is enough; one of fewer breaks it too, or else this one does again.
+                self.minimising = true;
+                self.place = (0, 0);
+                self.walk.found = None;
+            }
+        } else if draw + 1 < self.setups[records].len() {
+            self.place.1 += 1;
+        } else if self.minimising && records + 1 < self.setups.len() {
+            self.place = (records + 1, 0);
         } else if self.faults < self.bounds.faults {
-            self.setup = 0;
             self.faults += 1;
+            self.begin_level();
         } else {
             self.status = Status::NoneWithin;
         }
@@ -195,8 +222,9 @@ impl Search {
         if self.bounds.faults < FAULTS_MAX && self.status != Status::Found {
             self.bounds.faults += 1;
             if self.status == Status::NoneWithin {
-                (self.status, self.setup) = (Status::Going, 0);
+                self.status = Status::Going;
                 self.faults += 1;
+                self.begin_level();
             }
         }
     }
@@ -224,9 +252,9 @@ impl Search {
         self.faults
     }
 
-    /// Which of the setups is searched now.
-    pub fn setup(&self) -> usize {
-        self.setup
+    /// Which of the setups is searched now: by records, then by draws.
+    pub fn place(&self) -> (usize, usize) {
+        self.place
     }
 
     /// What was looked at so far.

@@ -2,15 +2,17 @@
 
 use crate::engine::kafka::network::LinkEnds;
 use crate::engine::kafka::types::*;
-use crate::engine::notice::Nodes;
+use crate::engine::notice::{Acts, Nodes};
 use crate::engine::script::*;
 use crate::engine::world::World;
 
 /// A kind of fault, as people choose it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// A connection is cut, or a link is held until it heals.
-    Network,
+    /// A connection is cut while a message is on its way.
+    Cut,
+    /// A link is held until it heals: nothing passes, nothing is closed.
+    HeldLink,
     /// A broker's process is killed and starts again later; the page cache survives.
     ProcessKill,
     /// A broker's machine loses power: nothing of the default topic had been flushed.
@@ -27,8 +29,9 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 7] = [
-        Kind::Network,
+    pub const ALL: [Kind; 8] = [
+        Kind::Cut,
+        Kind::HeldLink,
         Kind::ProcessKill,
         Kind::PowerLoss,
         Kind::ClientCrash,
@@ -40,7 +43,8 @@ impl Kind {
     /// Its name, as options and answers spell it.
     pub const fn name(self) -> &'static str {
         match self {
-            Kind::Network => "network",
+            Kind::Cut => "cut",
+            Kind::HeldLink => "held-link",
             Kind::ProcessKill => "process-kill",
             Kind::PowerLoss => "power-loss",
             Kind::ClientCrash => "client-crash",
@@ -58,7 +62,8 @@ impl Kind {
     /// The kind of a step; none: it is no fault.
     pub fn of(step: &Step) -> Option<Kind> {
         Some(match step {
-            Step::Fault(_) | Step::Link { action: LinkAction::Hold | LinkAction::Cut, .. } => Kind::Network,
+            Step::Link { action: LinkAction::Hold, .. } => Kind::HeldLink,
+            Step::Fault(_) | Step::Link { action: LinkAction::Cut, .. } => Kind::Cut,
             Step::Broker { action, .. } => match action {
                 BrokerAction::Kill => Kind::ProcessKill,
                 BrokerAction::LosePower { .. } => Kind::PowerLoss,
@@ -80,7 +85,9 @@ pub struct Kinds(u8);
 
 impl Kinds {
     /// Network faults, process kills and client crashes.
-    pub const USUAL: Kinds = Kinds::NONE.with(Kind::Network).with(Kind::ProcessKill).with(Kind::ClientCrash);
+    pub const USUAL: Kinds = Kinds::NETWORK.with(Kind::ProcessKill).with(Kind::ClientCrash);
+    /// What the network does: cuts and held links.
+    pub const NETWORK: Kinds = Kinds::NONE.with(Kind::Cut).with(Kind::HeldLink);
     /// None.
     pub const NONE: Kinds = Kinds(0);
 
@@ -92,6 +99,11 @@ impl Kinds {
     /// Whether one is in it.
     pub const fn contains(self, kind: Kind) -> bool {
         self.0 & (1 << kind as u8) != 0
+    }
+
+    /// The kinds of both.
+    pub const fn and(self, other: Kinds) -> Kinds {
+        Kinds(self.0 | other.0)
     }
 
     /// The kinds.
@@ -171,39 +183,103 @@ fn client_of(world: &World, application: ApplicationId) -> Option<Node> {
 
 /// Whether a step may do something else now than it would have done before those who acted last did.
 ///
-/// A process that has done nothing since, and of whose messages none has arrived since, is in the state in which it was, and
-/// so is what it has written; what others have written to it is lost, or waits, whether it was written before or after. So a
-/// step that concerns one process is tried after each thing that this process does or that a message of it makes another do,
-/// and not again until there is the next.
-pub fn is_new(world: &World, step: &Step, acted: Nodes, addressed: Nodes) -> bool {
-    let is_client_in = |application: ApplicationId, nodes: Nodes| {
-        client_of(world, application).is_some_and(|client| nodes.meets(Nodes::one(client)))
+/// - A process that dies takes with it what it is and what it has written and nobody has read. That is something else only
+///   when it has changed, or when a message of it or to it has passed: what is on its way to it is lost, whether it was
+///   written before or after.
+/// - What a frozen process has written still arrives, so that writing counts too.
+/// - A held link keeps what is on its way; that is something else only when something has passed through it.
+/// - Leadership is moved by the controller: the leader's log and the ISR decide what comes of it.
+///
+/// All that differs otherwise is by how much later things happen, which is an abstraction of the search.
+pub fn is_new(world: &World, step: &Step, acts: Acts) -> bool {
+    let counts = match step {
+        Step::Broker { action: BrokerAction::Pause, .. }
+        | Step::Client { action: ClientAction::Pause, .. } => acts.changed.and(acts.wrote),
+        Step::Link { link: LinkEnds::Controller(_), .. } => acts.changed,
+        Step::Link { .. } => acts.passed,
+        _ => acts.changed.and(acts.passed),
     };
+    subject_of(world, step).meets(counts)
+}
+
+/// Whom a step of a world's script is done to.
+pub fn subject(world: &World, step: u32) -> Nodes {
+    subject_of(world, &world.stage.setup.script[step as usize].step)
+}
+
+fn subject_of(world: &World, step: &Step) -> Nodes {
     let broker = |broker: BrokerId| Nodes::one(Node::Broker(broker));
-    match step {
-        Step::Broker { broker: of, .. } => acted.meets(broker(*of)),
+    let client =
+        |application: ApplicationId| client_of(world, application).map_or(Nodes::default(), Nodes::one);
+    match *step {
+        Step::Broker { broker: of, .. } => broker(of),
         Step::Client { application, .. } => {
             // The two clients of a transforming application are one process.
             let consumer = match world.stage.setup.applications[usize::from(application.0)].program {
-                Some(Program::Transform { consumer, .. }) => consumer,
-                _ => *application,
+                Some(Program::Transform { consumer, .. }) => client(consumer),
+                _ => Nodes::default(),
             };
-            is_client_in(*application, acted) || is_client_in(consumer, acted)
+            client(application).and(consumer)
         }
-        // What is on its way back changes when something is written to the client.
-        Step::Link { link: LinkEnds::Client(application, _), .. } => {
-            is_client_in(*application, acted) || is_client_in(*application, addressed)
-        }
-        Step::Link { link: LinkEnds::Replication { follower, leader }, .. } => {
-            acted.meets(broker(*follower).and(broker(*leader)))
-        }
-        Step::Link { link: LinkEnds::Controller(of), .. } => acted.meets(broker(*of)),
+        Step::Link { link: LinkEnds::Client(application, _), .. } => client(application),
+        Step::Link { link: LinkEnds::Replication { follower, .. }, .. } => broker(follower),
+        Step::Link { link: LinkEnds::Controller(of), .. } => broker(of),
         Step::Topic { topic, .. } => {
             let first = world.stage.setup.topics[usize::from(topic.0)].first_partition;
-            let leader = world.image().partition(first).leader;
-            leader.is_some_and(|leader| acted.meets(broker(leader)))
-                || acted.meets(Nodes::one(Node::Controller))
+            let leader = world.image().partition(first).leader.map_or(Nodes::default(), broker);
+            leader.and(Nodes::one(Node::Controller))
         }
-        _ => true,
+        _ => Nodes::ALL,
     }
+}
+
+/// Whether a fault of a follower would do to it what the same fault would do to another follower that is its twin: both in
+/// sync, running, with equal logs, leading nothing. What follows then differs by their names and by who comes first in an
+/// election: only the first of twins is tried.
+pub fn has_twin(world: &World, step: &Step, uses_internal_topics: bool) -> bool {
+    let (Step::Broker { broker: own, .. }
+    | Step::Link {
+        link: LinkEnds::Replication { follower: own, .. } | LinkEnds::Controller(own), ..
+    }) = *step
+    else {
+        return false;
+    };
+    let image = world.image();
+    let network = &world.stage.network;
+    let counts = |partition: PartitionId| uses_internal_topics || partition >= PartitionId::DEFAULT;
+    let all = || {
+        (0..image.partitions.len())
+            .map(|index| PartitionId(index as u8))
+            .filter(|partition| counts(*partition))
+    };
+    let leads = |broker: BrokerId| all().any(|partition| image.partition(partition).leader == Some(broker));
+    let is_untouched = |broker: BrokerId| {
+        world.brokers[broker.index()].is_serving()
+            && !image.broker(broker).fenced
+            && !network.is_paused(Node::Broker(broker))
+            && network.held_links.iter().all(|held| match held.ends {
+                LinkEnds::Client(..) => true,
+                LinkEnds::Replication { follower, leader } => follower != broker && leader != broker,
+                LinkEnds::Controller(of) => of != broker,
+            })
+    };
+    let is_plain = |broker: BrokerId| is_untouched(broker) && !leads(broker);
+    if !is_plain(own) {
+        return false;
+    }
+    let first_broker = (1..own.0).map(BrokerId);
+    first_broker.filter(|other| is_plain(*other)).any(|other| {
+        all().all(|partition| {
+            let state = image.partition(partition);
+            let holds = |broker: BrokerId| state.replicas().any(|replica| replica == broker);
+            let log = |broker: BrokerId| {
+                world.brokers[broker.index()]
+                    .log(partition)
+                    .map(|log| (log.log_end_offset(), log.high_watermark(), log.log_start_offset()))
+            };
+            holds(own) == holds(other)
+                && state.isr.contains(own) == state.isr.contains(other)
+                && log(own) == log(other)
+        })
+    })
 }

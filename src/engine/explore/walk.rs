@@ -1,16 +1,17 @@
 //! The states of a search and what follows them.
 
-use super::moves::{Kind, Move, is_new, is_possible, moves};
+use super::moves::{Kind, Move, has_twin, is_new, is_possible, moves, subject};
 use super::{Bounds, Fault, Found, Looked, Promise};
 use crate::engine::check::{FinalLog, Judge};
 use crate::engine::kafka::network::LinkEnds;
 use crate::engine::measure::Cut;
-use crate::engine::notice::{Nodes, changes_something};
+use crate::engine::notice::{Acts, Nodes, changes_something};
 use crate::engine::script::{ClientConfig, Setup, Step};
 use crate::engine::sim::choice::ChoiceOption;
 use crate::engine::sim::search::{Space, Successor};
 use crate::engine::sim::time::{Span, Time};
 use crate::engine::world::{ChoiceKey, Opportunity, World, option};
+use std::hash::Hash;
 use std::sync::Arc;
 
 /// A state at which the environment may decide.
@@ -32,7 +33,7 @@ enum Here {
     /// A message.
     Message(ChoiceKey),
     /// Steps, from a place in the list of moves on: those before it were decided at this instant.
-    Instant { at: Time, acted: Nodes, addressed: Nodes, first: u32 },
+    Instant { at: Time, acts: Acts, first: u32 },
 }
 
 /// What all states of a search share.
@@ -43,6 +44,8 @@ pub(super) struct Walk {
     moves: Vec<Move>,
     /// By application: whether its faults can do anything to the promise.
     heeded: Vec<bool>,
+    /// Groups or transactions: which broker leads an internal topic matters.
+    uses_internal_topics: bool,
     log: FinalLog,
     judge: Judge,
     pub(super) looked: Looked,
@@ -65,6 +68,7 @@ impl Walk {
             bounds,
             moves: moves(setup, bounds.kinds),
             heeded,
+            uses_internal_topics: !setup.groups.is_empty() || !setup.transactional_ids.is_empty(),
             log: FinalLog::default(),
             judge: Judge::new(setup),
             looked: Looked::default(),
@@ -85,16 +89,35 @@ impl Walk {
             self.finish(node);
             return Successor::End;
         }
-        match node.world.run_to_opportunity() {
-            Ok(Some(Opportunity::Message(key))) => node.here = Here::Message(key),
-            Ok(Some(Opportunity::Instant { acted, addressed })) => {
-                let at = node.world.stage.now + Span::micros(1);
-                node.here = Here::Instant { at, acted, addressed, first: 0 };
+        loop {
+            match node.world.run_to_opportunity() {
+                Ok(Some(Opportunity::Message(key))) => {
+                    if !self.may_cut(&node.world, key) {
+                        node.world.resolve(ChoiceOption::BENIGN);
+                        continue;
+                    }
+                    node.here = Here::Message(key);
+                }
+                Ok(Some(Opportunity::Instant(acts))) => {
+                    if self.bounds.reduced && self.is_decided(&node.world) {
+                        return Successor::End;
+                    }
+                    let at = node.world.stage.now + Span::micros(1);
+                    node.here = Here::Instant { at, acts, first: 0 };
+                }
+                // Runs with fewer faults were looked at before.
+                Ok(None) | Err(_) => return Successor::End,
             }
-            // Runs with fewer faults were looked at before.
-            Ok(None) | Err(_) => return Successor::End,
+            return Successor::MovedOn;
         }
-        Successor::MovedOn
+    }
+
+    /// Whether no fault can break the promise any more: nothing is stored twice, or in another order, once all that was to be
+    /// sent is answered and none of it is still on its way. (An open transaction may yet be aborted; there it is not said.)
+    fn is_decided(&self, world: &World) -> bool {
+        matches!(self.promise, Promise::NoDuplicate | Promise::Order)
+            && world.stage.setup.transactional_ids.is_empty()
+            && world.has_sent_all()
     }
 
     /// Runs to the end and judges.
@@ -111,7 +134,7 @@ impl Walk {
         let ended_at = node.world.stage.now;
         let is_better = self.found.as_ref().is_none_or(|found| ended_at < found.ended_at);
         if is_better && self.promise.is_broken(&self.judge) {
-            self.found = Some(Found { faults: node.faults.clone(), setup: 0, ended_at });
+            self.found = Some(Found { faults: node.faults.clone(), records: 0, draw: 0, ended_at });
         }
     }
 
@@ -120,13 +143,13 @@ impl Walk {
         let heeded = world.clients[usize::from(key.client.0)]
             .application
             .is_some_and(|application| self.heeded[usize::from(application.0)]);
-        self.bounds.kinds.contains(Kind::Network)
+        self.bounds.kinds.contains(Kind::Cut)
             && heeded
             && (!self.bounds.reduced || changes_something(key.api))
     }
 
     /// Whether a step may be set off.
-    fn may_strike(&self, world: &World, steps: &[u32], acted: Nodes, addressed: Nodes) -> bool {
+    fn may_strike(&self, world: &World, steps: &[u32], acts: Acts) -> bool {
         // The first stands for all: they are done to one process.
         let Some(step) = steps.first() else { return false };
         let step = &world.stage.setup.script[*step as usize].step;
@@ -136,7 +159,10 @@ impl Walk {
             }
             _ => true,
         };
-        heeded && is_possible(world, step) && (!self.bounds.reduced || is_new(world, step, acted, addressed))
+        heeded
+            && is_possible(world, step)
+            && (!self.bounds.reduced
+                || is_new(world, step, acts) && !has_twin(world, step, self.uses_internal_topics))
     }
 
     /// A state with one fault more.
@@ -158,7 +184,7 @@ impl Space for Walk {
         match node.here {
             Here::Nothing => self.go_on(node),
             Here::Message(key) => {
-                if number > 0 || !self.may_cut(&node.world, key) {
+                if number > 0 {
                     node.world.resolve(ChoiceOption::BENIGN);
                     return self.go_on(node);
                 }
@@ -166,20 +192,27 @@ impl Space for Walk {
                 let client = &cut.world.clients[usize::from(key.client.0)];
                 let Some(application) = client.application else { return Successor::Nothing };
                 let (incarnation, started_at) = (client.incarnation, client.started_at);
+                let (from, to) = cut.world.ends_of_choice();
+                cut.world
+                    .stage
+                    .notice
+                    .struck(Nodes::one(from).and(Nodes::one(to)), CUT | key.direction as u64);
                 cut.world.resolve(option::CUT);
                 self.struck(cut, Fault::Cut(Cut { key, application, incarnation, started_at }))
             }
-            Here::Instant { at, acted, addressed, first } => {
+            Here::Instant { at, acts, first } => {
                 let place = first + number;
                 let Some(Move { steps, .. }) = self.moves.get(place as usize) else {
                     return self.go_on(node);
                 };
-                if !self.may_strike(&node.world, steps, acted, addressed) {
+                if !self.may_strike(&node.world, steps, acts) {
                     return Successor::Nothing;
                 }
                 let mut struck = node.clone();
-                struck.here = Here::Instant { at, acted, addressed, first: place + 1 };
+                struck.here = Here::Instant { at, acts, first: place + 1 };
                 for step in steps {
+                    let subject = subject(&struck.world, *step);
+                    struck.world.stage.notice.struck(subject, u64::from(*step));
                     struck.world.strike(*step, at);
                 }
                 self.struck(struck, Fault::Move { place, at })
@@ -187,7 +220,20 @@ impl Space for Walk {
         }
     }
 
-    fn fingerprint(&mut self, _node: &Node) -> Option<u64> {
-        None
+    fn fingerprint(&mut self, node: &Node) -> Option<u64> {
+        if !self.bounds.reduced {
+            return None;
+        }
+        let mut hash = node.world.stage.notice.fingerprint();
+        hash.number(u64::from(node.left));
+        match node.here {
+            Here::Nothing => {}
+            Here::Message(key) => key.hash(&mut hash),
+            Here::Instant { first, .. } => hash.number(u64::from(first)),
+        }
+        Some(hash.value())
     }
 }
+
+/// A cut, among the numbers of faults: beyond all steps.
+const CUT: u64 = 1 << 32;

@@ -292,7 +292,7 @@ impl Stage {
             meter.observe(node, self.now, &event, &self.arenas);
         }
         if Notice::concerns(&event) && self.notice.on {
-            self.notice.observe(node, &event);
+            self.notice.observe(node, &event, &self.arenas);
         }
         self.trace.push(self.now, node, cause, event)
     }

@@ -195,6 +195,15 @@ impl Player {
 }
 
 impl World {
+    /// Whether no step in order that has not begun hands records to a producer.
+    pub(crate) fn has_begun_all_steps(&self) -> bool {
+        let rest = self.stage.setup.script.iter().skip(self.player.next as usize);
+        !rest.into_iter().any(|line| {
+            line.trigger != Trigger::Chosen
+                && matches!(line.step, Step::Client { action: ClientAction::Send { .. }, .. })
+        })
+    }
+
     pub(crate) fn begin_script(&mut self) {
         let setup = self.stage.setup.clone();
         self.player.triggers = TriggerKinds::of(&setup.script);

@@ -18,6 +18,7 @@ use kafka_guarantees::engine::player::Awaited;
 use kafka_guarantees::engine::sim::choice::ChoiceOption;
 use kafka_guarantees::engine::world::{RunError, World};
 use kafka_guarantees::scenario;
+use kafka_guarantees::scenario::shrink::leave_out;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
@@ -29,7 +30,7 @@ const SCRIPTS: u64 = 150;
 const SCRIPTS_TO_NOTICE: u64 = 3000;
 
 /// How many candidates the shrinking of a failure may run.
-const SHRINKING_RUNS: usize = 600;
+const SHRINKING_RUNS: u32 = 600;
 
 /// So many messages of clients lie between two looks at a run that is watched.
 const LOOKS_APART: u32 = 37;
@@ -128,28 +129,12 @@ fn verdict(lines: &[String], property: &Property, defect: Option<Defect>) -> Res
 }
 
 /// Leaves out lines, as many as can go, while the script still violates the property.
-fn shrink(mut lines: Vec<String>, property: &Property, defect: Option<Defect>) -> (Vec<String>, String) {
-    let violation = |lines: &[String]| match verdict(lines, property, defect) {
+fn shrink(lines: Vec<String>, property: &Property, defect: Option<Defect>) -> (Vec<String>, String) {
+    leave_out(lines, 1, SHRINKING_RUNS, |lines| match verdict(lines, property, defect) {
         Ok(Verdict::Violated(why)) => Some(why),
         _ => None,
-    };
-    let mut why = violation(&lines).expect("it was violated just now");
-    let mut runs = 0;
-    let mut size = lines.len() / 2;
-    while size > 0 && runs < SHRINKING_RUNS {
-        let mut from = 1;
-        while from < lines.len() && runs < SHRINKING_RUNS {
-            let mut candidate = lines.clone();
-            candidate.drain(from..(from + size).min(lines.len()));
-            runs += 1;
-            match violation(&candidate) {
-                Some(reason) => (lines, why) = (candidate, reason),
-                None => from += size,
-            }
-        }
-        size /= 2;
-    }
-    (lines, why)
+    })
+    .expect("it was violated just now")
 }
 
 /// Tries so many scripts: how many met the property's conditions, or the first that violates it.

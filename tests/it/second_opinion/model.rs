@@ -186,7 +186,7 @@ impl Model for Protocol {
                 steps.push(Step::CutAnswer);
             }
         }
-        if state.kills < self.kills {
+        if state.kills < self.kills && state.dead + 1 < state.logs.len() {
             steps.push(Step::Kill);
         }
     }
