@@ -189,7 +189,7 @@ impl Lab {
 
     /// Changes the scenario. The new run is shown at its end, where its verdict stands.
     pub fn send(self, command: Command) {
-        self.change(command);
+        self.change(command, Changes::note);
         match self.scenario.with_untracked(|scenario| scenario.look.clone()) {
             Some(look) => self.look_at(&look),
             None => self.set_playhead.set(self.figure.with_untracked(|figure| figure.len())),
@@ -200,7 +200,7 @@ impl Lab {
     pub fn fork(self, lines: Vec<StepLine>) {
         let said = lines.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         let (old, at) = (self.figure.get_untracked(), self.instant());
-        self.change(Command::AddSteps(lines));
+        self.change(Command::AddSteps(lines), Changes::note);
         let new = self.figure.get_untracked();
         let common = fork::common(old.story(), new.story());
         let parts =
@@ -215,7 +215,7 @@ impl Lab {
     /// Another scenario takes the place of the present one, and the playhead stays where it is, or at the end.
     pub fn rewrite(self, scenario: Scenario) {
         let (at, at_end) = (self.instant(), untrack(move || self.at_end()));
-        self.change(Command::Open(Box::new(scenario)));
+        self.change(Command::Open(Box::new(scenario)), Changes::note_writing);
         if at_end {
             self.go_to(usize::MAX);
         } else {
@@ -223,13 +223,13 @@ impl Lab {
         }
     }
 
-    fn change(self, command: Command) {
+    fn change(self, command: Command, note: fn(&mut Changes, Scenario, Time)) {
         self.playing.set(false);
         self.pointed.set(None);
         let changed = self.scenario.with_untracked(|scenario| reduce(scenario, &command));
         if self.scenario.with_untracked(|scenario| *scenario != changed) {
             let (before, at) = (self.scenario.get_untracked(), self.instant());
-            self.changes.update(|changes| changes.note(before, at));
+            self.changes.update(|changes| note(changes, before, at));
             self.set_scenario.set(changed);
         }
         self.forget_strangers();

@@ -11,16 +11,28 @@ const MOST: usize = 200;
 pub struct Changes {
     before: Vec<(Scenario, Time)>,
     after: Vec<(Scenario, Time)>,
+    /// The last change was one of the text: further letters belong to it.
+    writing: bool,
 }
 
 impl Changes {
     /// A scenario is about to be changed, while this instant is looked at. What was taken back is forgotten.
     pub fn note(&mut self, scenario: Scenario, at: Time) {
         self.after.clear();
+        self.writing = false;
         if self.before.len() == MOST {
             self.before.remove(0);
         }
         self.before.push((scenario, at));
+    }
+
+    /// The same, by writing in the text: letter after letter is one change.
+    pub fn note_writing(&mut self, scenario: Scenario, at: Time) {
+        if !self.writing {
+            self.note(scenario, at);
+        }
+        self.after.clear();
+        self.writing = true;
     }
 
     /// Whether there is a change to take back.
@@ -35,6 +47,7 @@ impl Changes {
 
     /// The scenario before the last change, and the instant looked at then; `now` and `at` are the present ones.
     pub fn undo(&mut self, now: Scenario, at: Time) -> Option<(Scenario, Time)> {
+        self.writing = false;
         let before = self.before.pop()?;
         self.after.push((now, at));
         Some(before)
@@ -42,6 +55,7 @@ impl Changes {
 
     /// The scenario that was taken back last, and the instant looked at then.
     pub fn redo(&mut self, now: Scenario, at: Time) -> Option<(Scenario, Time)> {
+        self.writing = false;
         let after = self.after.pop()?;
         self.before.push((now, at));
         Some(after)
@@ -73,6 +87,21 @@ mod tests {
         changes.note(with_seed(1), Time(11));
         assert_eq!(changes.redo(with_seed(3), Time(13)), None);
         assert_eq!(changes.undo(with_seed(3), Time(13)), Some((with_seed(1), Time(11))));
+    }
+
+    #[test]
+    fn what_is_written_without_a_break_is_one_change() {
+        let mut changes = Changes::default();
+        changes.note(with_seed(0), Time(10));
+        for seed in 1..5 {
+            changes.note_writing(with_seed(seed), Time(11));
+        }
+        assert_eq!(changes.undo(with_seed(5), Time(12)), Some((with_seed(1), Time(11))));
+        changes.note_writing(with_seed(1), Time(11));
+        assert!(!changes.can_redo());
+        assert_eq!(changes.undo(with_seed(6), Time(12)), Some((with_seed(1), Time(11))));
+        assert_eq!(changes.undo(with_seed(1), Time(11)), Some((with_seed(0), Time(10))));
+        assert!(!changes.can_undo());
     }
 
     #[test]
