@@ -185,11 +185,7 @@ impl ConsumerCoordinator {
 
     /// Looks for the coordinator if it is not known (`lookupCoordinator`). Returns when to try again.
     pub(super) fn find_coordinator(&mut self, main: &mut NetworkClient<Asked>, out: &mut Out) -> Time {
-        if let Some(broker) = self.coordinator
-            && self.client.connection_failed(broker)
-            && self.client.retry_at(broker).is_some_and(|at| at > out.now())
-        {
-            // Its connection is lost and can't be opened yet.
+        if self.is_unavailable(out) {
             self.mark_unknown(out);
         }
         if self.coordinator.is_some() || self.find_in_flight {
@@ -207,6 +203,14 @@ impl ConsumerCoordinator {
         Time::NEVER
     }
 
+    /// The coordinator's connection is lost and can't be opened yet (`ConsumerNetworkClient.isUnavailable`).
+    fn is_unavailable(&self, out: &Out) -> bool {
+        self.coordinator.is_some_and(|broker| {
+            self.client.connection_failed(broker)
+                && self.client.retry_at(broker).is_some_and(|at| at > out.now())
+        })
+    }
+
     /// The answer to FindCoordinator.
     pub(super) fn on_found(&mut self, result: Result<Response, ErrorCode>, out: &mut Out) {
         self.find_in_flight = false;
@@ -215,6 +219,11 @@ impl ConsumerCoordinator {
                 self.coordinator = Some(broker);
                 self.session_ends = out.now() + self.session_timeout;
                 self.client.ready(broker, out);
+                if self.is_unavailable(out) {
+                    // The others do not miss it yet (`ensureCoordinatorReady`).
+                    self.mark_unknown(out);
+                    self.find_not_before = out.now() + self.retry_backoff;
+                }
             }
             Ok(Response::FindCoordinator { error, .. }) | Err(error) => {
                 self.find_not_before = out.now() + self.retry_backoff;
