@@ -111,6 +111,8 @@ pub struct NetworkClient<T> {
     keeps_metadata: bool,
     metadata_in_flight: bool,
     completed: VecDeque<ClientResponse<T>>,
+    /// Nothing is overdue before this.
+    nothing_overdue_before: Time,
     /// Keys of random draws.
     draws: u64,
 }
@@ -133,6 +135,7 @@ impl<T: Copy> NetworkClient<T> {
             keeps_metadata: true,
             metadata_in_flight: false,
             completed: VecDeque::new(),
+            nothing_overdue_before: Time::NEVER,
             draws: 0,
         }
     }
@@ -274,15 +277,7 @@ impl<T: Copy> NetworkClient<T> {
 
     /// The next instant at which this client has something to do by itself.
     pub fn next_deadline(&self) -> Time {
-        let mut deadline = Time::NEVER;
-        for node in &self.nodes {
-            for request in &node.in_flight {
-                deadline = deadline.min(request.overdue_at());
-            }
-            if let (ConnectionState::Connecting(_), Some(since)) = (node.state, node.last_attempt) {
-                deadline = deadline.min(self.overdue_at(since));
-            }
-        }
+        let mut deadline = self.first_overdue();
         if self.keeps_metadata && !self.metadata_in_flight {
             let due = self.metadata.next_update();
             let mut brokers = self.metadata.brokers().iter();
@@ -363,13 +358,9 @@ impl<T: Copy> NetworkClient<T> {
         out: &mut Out,
     ) -> MessageId {
         let message = out.send(self.connection(broker), request);
-        let sent_at = out.now();
-        self.nodes[broker.index()].in_flight.push_back(InFlightRequest {
-            message,
-            context,
-            sent_at,
-            timeout,
-        });
+        let request = InFlightRequest { message, context, sent_at: out.now(), timeout };
+        self.nothing_overdue_before = self.nothing_overdue_before.min(request.overdue_at());
+        self.nodes[broker.index()].in_flight.push_back(request);
         message
     }
 
@@ -407,6 +398,7 @@ impl<T: Copy> NetworkClient<T> {
         let node = &mut self.nodes[broker.index()];
         node.state = ConnectionState::Connecting(connection);
         node.last_attempt = Some(out.now());
+        self.nothing_overdue_before = self.nothing_overdue_before.min(self.overdue_at(out.now()));
     }
 
     fn overdue_at(&self, since: Time) -> Time {
@@ -455,6 +447,9 @@ impl<T: Copy> NetworkClient<T> {
     /// Gives up connections on which a request has waited longer than `request.timeout.ms`.
     pub fn expire(&mut self, out: &mut Out) {
         let now = out.now();
+        if now < self.nothing_overdue_before {
+            return;
+        }
         for index in 0..self.nodes.len() {
             let node = &self.nodes[index];
             let is_overdue = match node.state {
@@ -476,6 +471,22 @@ impl<T: Copy> NetworkClient<T> {
             out.close(connection, ConnectionEnd::TimedOut);
             self.disconnected(index, ErrorCode::RequestTimedOut, out);
         }
+        self.nothing_overdue_before = self.first_overdue();
+    }
+
+    /// The earliest instant at which something that is under way now will have taken too long.
+    fn first_overdue(&self) -> Time {
+        let mut first = Time::NEVER;
+        for node in &self.nodes {
+            let (one, two) = node.in_flight.as_slices();
+            for request in one.iter().chain(two) {
+                first = first.min(request.overdue_at());
+            }
+            if let (ConnectionState::Connecting(_), Some(since)) = (node.state, node.last_attempt) {
+                first = first.min(self.overdue_at(since));
+            }
+        }
+        first
     }
 
     /// The connection is over: its requests fail, oldest first, and the metadata may be stale.

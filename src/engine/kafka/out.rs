@@ -704,46 +704,43 @@ impl Stage {
             let now = self.now;
             let state = self.network.connection(connection);
             let (from, to) = (state.from, state.to);
-            let frame = *state.frames(direction).front()?;
-            if frame.arrives > now {
+            // Frames are large: only these of its fields are copied before it moves on.
+            let &Frame { message, ref content, number, api, arrives, sent, held, decided } =
+                state.frames(direction).front()?;
+            if arrives > now {
                 return None;
             }
-            let verdict = self.network.verdict(connection, direction, frame.api, frame.number);
+            let is_end = matches!(content, Content::End);
+            let verdict = self.network.verdict(connection, direction, api, number);
             // The environment decides on what would pass; what is held is decided on when it is let go.
-            if self.asks
-                && verdict == Verdict::Pass
-                && !frame.decided
-                && frame.content != Content::End
-                && matches!(from, Node::Client(_))
+            if self.asks && verdict == Verdict::Pass && !decided && !is_end && matches!(from, Node::Client(_))
             {
                 self.asked = Some((connection, direction));
                 return None;
             }
             match verdict {
                 Verdict::Hold => {
-                    if !frame.held {
+                    if !held {
                         self.network.connection(connection).frames(direction)[0].held = true;
-                        self.emit(from, frame.sent, Event::MessageHeld { message: frame.message, direction });
+                        self.emit(from, sent, Event::MessageHeld { message, direction });
                     }
                     return None;
                 }
-                Verdict::Cut if frame.content != Content::End => {
-                    self.cut(connection, ConnectionEnd::Cut, frame.sent);
+                Verdict::Cut if !is_end => {
+                    self.cut(connection, ConnectionEnd::Cut, sent);
                     return None;
                 }
                 Verdict::Cut | Verdict::Pass => {}
             }
-            let mut cause = frame.sent;
-            if frame.held && frame.content != Content::End {
-                cause =
-                    self.emit(from, frame.sent, Event::MessageReleased { message: frame.message, direction });
+            let mut cause = sent;
+            if held && !is_end {
+                cause = self.emit(from, sent, Event::MessageReleased { message, direction });
             }
             let state = self.network.connection(connection);
-            state.frames(direction).pop_front();
+            let frame = state.frames(direction).pop_front()?;
             match frame.content {
                 Content::Request(_) => {
                     if !state.server_open {
-                        let message = frame.message;
                         self.emit(from, cause, Event::MessageLost { message, direction, arrived: false });
                         continue;
                     }
@@ -759,28 +756,21 @@ impl Stage {
                 }
                 Content::Response(response) => {
                     if !state.client_open {
-                        if frame.held {
+                        if held {
                             state.note_unheard(now);
                         }
                         let meets_reset = state.reset_at <= now;
-                        let message = frame.message;
                         self.emit(from, cause, Event::MessageLost { message, direction, arrived: false });
                         if meets_reset {
                             self.cut(connection, ConnectionEnd::Closed, cause);
                         }
                         continue;
                     }
-                    let message = frame.message;
+                    // Whatever is behind it comes with its own event.
+                    let is_next_due = state.frames(direction).front().is_some_and(|next| next.arrives <= now);
                     let request_id = RequestId { connection, message };
                     let read = self.emit(from, cause, Event::ResponseReceived { message, from: to });
-                    // Whatever is behind it comes with its own event.
-                    if self
-                        .network
-                        .connection(connection)
-                        .frames(direction)
-                        .front()
-                        .is_some_and(|f| f.arrives <= now)
-                    {
+                    if is_next_due {
                         self.push(now, None, What::Arrive(connection, direction));
                     }
                     return Some((from, NodeEvent::Response { request_id, response }, read.or(cause)));
