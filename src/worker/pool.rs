@@ -10,7 +10,10 @@ use crate::scenario::measured::Column;
 const OUTSTANDING: u32 = 2;
 
 /// The first slice of a plan: nothing is known yet of how long its runs take.
-const FIRST_SLICE: u64 = 4;
+const FIRST_SLICE: u64 = 1;
+
+/// So many runs of each plan come before any more of another: with fewer no interval means anything.
+const RUNS_FIRST: u64 = 8;
 
 /// How far a pool is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -173,13 +176,15 @@ impl Pool {
         messages
     }
 
-    /// The plan of which the smallest part is given away: all columns are refined together.
+    /// The plan of which the smallest part is given away: all columns are refined together. Before that, the few runs
+    /// without which nothing can be said.
     fn least_advanced(&self) -> Option<usize> {
         (self.shares.iter().enumerate())
             .filter(|(_, share)| share.handed < share.runs)
             .min_by(|(_, one), (_, other)| {
+                let first = |share: &Share| share.handed < RUNS_FIRST;
                 let part = |a: &Share, b: &Share| u128::from(a.handed) * u128::from(b.runs);
-                part(one, other).cmp(&part(other, one))
+                first(other).cmp(&first(one)).then_with(|| part(one, other).cmp(&part(other, one)))
             })
             .map(|(place, _)| place)
     }

@@ -57,6 +57,18 @@ pub struct Estimate {
 /// 95 % of a normal distribution lie within so many thousandths of its standard deviation.
 const NORMAL_95: u128 = 1960;
 
+/// The same of Student's t, for a standard deviation that 2, 3 .. 31 runs say.
+const STUDENT_95: [u128; 30] = [
+    12_706, 4303, 3182, 2776, 2571, 2447, 2365, 2306, 2262, 2228, 2201, 2179, 2160, 2145, 2131, 2120, 2110,
+    2101, 2093, 2086, 2080, 2074, 2069, 2064, 2060, 2056, 2052, 2048, 2045, 2042,
+];
+
+/// How many thousandths of the standard error, as so many runs say it, lie on either side of a number.
+fn standard_errors(runs: u64) -> u128 {
+    let place = usize::try_from(runs.saturating_sub(2)).unwrap_or(usize::MAX);
+    STUDENT_95.get(place).copied().unwrap_or(NORMAL_95)
+}
+
 /// The exact limits of a Poisson mean at 95 %, in thousandths, when 1, 2 .. 12 events were seen (chi-squared
 /// quantiles, halved).
 const POISSON_95: [(u128, u128); 12] = [
@@ -121,7 +133,7 @@ impl Tally {
         }
         let value = mul_div(self.y, scale, self.x);
         let (error, bits) = self.standard_error_of_total();
-        let half = mul_div(error, scale * NORMAL_95, self.x * 1000) >> bits;
+        let half = mul_div(error, scale * standard_errors(self.runs), self.x * 1000) >> bits;
         let (mut low, mut high) = (value.saturating_sub(half), value.saturating_add(half));
         // Few affected runs: the normal distribution says too little.
         let few = self.affected.checked_sub(1).and_then(|place| POISSON_95.get(place as usize));
@@ -190,6 +202,18 @@ mod tests {
         let squares: f64 = runs.iter().map(|run| (run.1 as f64 - ratio * run.0 as f64).powi(2)).sum();
         let error = (squares * n / (n - 1.0)).sqrt() / x;
         [ratio, (ratio - 1.96 * error).max(0.0), ratio + 1.96 * error]
+    }
+
+    /// Student's quantiles by the textbook: a handful of runs must not sound surer than it is.
+    #[test]
+    fn few_runs_are_less_sure() {
+        for (runs, errors) in [(2, 12_706), (8, 2365), (16, 2131), (31, 2042), (32, 1960), (100_000, 1960)] {
+            assert_eq!(standard_errors(runs), errors, "{runs} runs");
+        }
+        let eight = tally((0..8).map(|run| (100, 50 + run % 2))).ratio(1000).expect("runs");
+        // R = 0.505, the standard error of Σy - RΣx is √(2 · 8/7).
+        let half = 2.365 * (2.0_f64 * 8.0 / 7.0).sqrt() / 800.0 * 1e6;
+        assert!((eight.high.0 as f64 - (505_000.0 + half)).abs() < 20.0, "{eight:?}, {half}");
     }
 
     #[test]

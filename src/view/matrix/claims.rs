@@ -116,14 +116,16 @@ const TEXTBOOK: [(&str, [(&str, Rule); 3]); 5] = [
     ),
 ];
 
-/// With fewer runs under faults than this nothing is said.
-const RUNS_LEAST: u64 = 200;
+/// With fewer runs of a part than this nothing is said; by [`Part`].
+const RUNS_LEAST: [u64; 3] = [200, 8, 8];
 
 /// The textbook's word for a row and a column. None: it has none, or there are too few runs to say what it is worth.
 pub(super) fn word(row: &str, column: usize, columns: &[Measured]) -> Option<Word> {
     let (_, words) = TEXTBOOK.iter().find(|(title, _)| *title == row)?;
     let (text, rule) = *words.get(column)?;
-    if columns.len() < 3 || columns[..3].iter().any(|column| column.sums[0].runs < RUNS_LEAST) {
+    let has_few =
+        |column: &Measured| (column.sums.iter().zip(RUNS_LEAST)).any(|(sums, least)| sums.runs < least);
+    if columns.len() < 3 || columns[..3].iter().any(has_few) {
         return None;
     }
     let Finding { mark, why, example } = find(rule, column, columns)?;
