@@ -206,6 +206,14 @@ fn median<T: Copy>(mut rounds: Vec<(Duration, T)>) -> (Duration, T) {
 }
 
 fn main() {
+    let (our_time, our_states) = median((0..ROUNDS).map(|_| ours()).collect());
+    let (their_time, their_states) = median((0..ROUNDS).map(|_| theirs()).collect());
+    assert_eq!(our_states, their_states, "the same states");
+    println!(
+        "two-phase commit, {PARTICIPANTS} participants, {our_states} states: ours {our_time:?}, stateright's depth-first \
+         search {their_time:?}: {:.1} times as many states a second",
+        their_time.as_secs_f64() / our_time.as_secs_f64()
+    );
     let (run, ()) = median((0..ROUNDS).map(|_| (run(), ())).collect());
     println!("one run without faults: {run:?}");
     for faults in [1, 2, 3] {
@@ -220,12 +228,4 @@ fn main() {
             time.as_secs_f64() / run.as_secs_f64()
         );
     }
-    let (our_time, our_states) = median((0..ROUNDS).map(|_| ours()).collect());
-    let (their_time, their_states) = median((0..ROUNDS).map(|_| theirs()).collect());
-    assert_eq!(our_states, their_states, "the same states");
-    println!(
-        "two-phase commit, {PARTICIPANTS} participants, {our_states} states: ours {our_time:?}, stateright's depth-first \
-         search {their_time:?}: {:.1} times as many states a second",
-        their_time.as_secs_f64() / our_time.as_secs_f64()
-    );
 }

@@ -280,19 +280,17 @@ impl Notice {
                 return;
             }
             Event::CallReturned { call: Call::Poll, exception: None } => return,
-            Event::ClientStarted { incarnation, .. } => {
-                if incarnation > 1 {
-                    self.signs.insert(Sign::ClientRestarted);
-                }
+            Event::ClientStarted { incarnation, .. } if incarnation > 1 => {
+                self.signs.insert(Sign::ClientRestarted);
             }
             Event::CallReturned { exception: Some(_), .. } => self.signs.insert(Sign::CallThrew),
             Event::RetryScheduled { .. } => self.signs.insert(Sign::SentAgain),
             Event::DuplicateRecognised { .. } => self.signs.insert(Sign::DuplicateRecognised),
             Event::RecordFailed { .. } => self.signs.insert(Sign::ReportedFailed),
-            Event::BecameLeader { leader_epoch, partition } => {
-                if leader_epoch > 0 && partition >= PartitionId::DEFAULT {
-                    self.signs.insert(Sign::LeaderChanged);
-                }
+            Event::BecameLeader { leader_epoch, partition }
+                if leader_epoch > 0 && partition >= PartitionId::DEFAULT =>
+            {
+                self.signs.insert(Sign::LeaderChanged);
             }
             Event::LogTruncated { .. } => self.signs.insert(Sign::LogTruncated),
             Event::PartitionsAssigned { partitions } if !partitions.is_empty() => {
@@ -301,10 +299,10 @@ impl Notice {
                 }
                 self.assigned = self.assigned.and(Nodes::one(node));
             }
-            Event::TransactionChanged { transaction } => {
-                if transaction.state == TransactionState::CompleteAbort {
-                    self.signs.insert(Sign::TransactionAborted);
-                }
+            Event::TransactionChanged { transaction }
+                if transaction.state == TransactionState::CompleteAbort =>
+            {
+                self.signs.insert(Sign::TransactionAborted);
             }
             _ => {}
         }

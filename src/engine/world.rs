@@ -317,7 +317,7 @@ impl World {
             if let Some(error) = self.failure.clone() {
                 return Err(error);
             }
-            if self.player.is_ending() {
+            if !self.player.is_observed() {
                 return Ok(None);
             }
             if self.stage.asked.is_some() {
@@ -328,7 +328,8 @@ impl World {
             }
             let notice = &mut self.stage.notice;
             let is_quiet_instant = self.stage.queue.next_at().is_none_or(|next| next > self.stage.now);
-            if is_quiet_instant && !notice.acts.is_empty() {
+            // Steps are over when the end begins; what is on its way then may still be cut.
+            if is_quiet_instant && !notice.acts.is_empty() && !self.player.is_ending() {
                 return Ok(Some(Opportunity::Instant(std::mem::take(&mut notice.acts))));
             }
             self.stage.notice.next_event();

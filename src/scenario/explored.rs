@@ -86,6 +86,7 @@ impl fmt::Display for NotExplorable {
 
 /// The answer to a question.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "one for each search")]
 pub enum Answer {
     /// So few faults break it.
     Found {

@@ -184,6 +184,11 @@ impl Player {
         self.ending != Ending::NotYet
     }
 
+    /// Whether what clients see counts still.
+    pub fn is_observed(&self) -> bool {
+        self.ending < Ending::Closing
+    }
+
     pub fn is_over(&self) -> bool {
         self.ending == Ending::Over
     }

@@ -45,6 +45,14 @@ fn text(config: Config, pace: Pace, steps: &str) -> String {
     )
 }
 
+/// The same configuration as a scenario for a search: a program that sends all records at once.
+pub fn at_once(config: Config) -> String {
+    let text = text(config, Pace::default(), "");
+    let declarations: Vec<&str> =
+        text.lines().filter(|line| !line.starts_with("P ") && !line.starts_with("wait")).collect();
+    format!("{}\nprogram P produce {} every 0ms\n", declarations.join("\n"), config.records)
+}
+
 fn world(text: &str, defect: Option<Defect>) -> World {
     let setup = scenario::parse(text).unwrap_or_else(|errors| panic!("{text}\n{errors:?}"));
     let mut world = World::new(Arc::new(setup), true);

@@ -2,6 +2,7 @@
 //! faults, must reach the same outcomes: for each configuration of a grid, neither more nor fewer.
 
 mod engine;
+mod fewest;
 mod model;
 
 use kafka_guarantees::engine::kafka::defect::Defect;
