@@ -119,11 +119,10 @@ impl Space for Ours {
     type State = Commit;
 
     fn successor(&mut self, state: &mut Commit, number: u32) -> Successor<Commit> {
-        match state.step(number) {
-            Some(next) => Successor::State(next),
-            None if number + 1 < STEPS => Successor::Nothing,
-            None => Successor::End,
+        if number >= STEPS {
+            return Successor::End;
         }
+        state.step(number).map_or(Successor::Nothing, Successor::State)
     }
 
     fn fingerprint(&mut self, state: &Commit) -> Option<u64> {
