@@ -51,7 +51,7 @@ pub fn Records() -> impl IntoView {
                         <button
                             type="button"
                             class=format!("token record-{}", look.colour)
-                            aria-label=format!("Follow {}", look.name)
+                            aria-label=format!("Follow record {}", look.label)
                             aria-pressed=move || (lab.record.get() == Some(record)).to_string()
                             on:click=move |_| lab.follow(record)
                         >
