@@ -318,7 +318,7 @@ fn Mix(measuring: Measuring) -> impl IntoView {
 }
 
 /// Brings the reader back to the lab, where the run is.
-fn show_lab() {
+pub fn show_lab() {
     if let Ok(Some(headline)) = document().query_selector(".verdict h2")
         && let Ok(headline) = headline.dyn_into::<web_sys::HtmlElement>()
     {

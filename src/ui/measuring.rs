@@ -2,6 +2,7 @@
 //! is decided is decided by `worker::pool` and `view::matrix`.
 
 use super::lab::Lab;
+use super::workers::{self, Worker};
 use crate::engine::measure::Part;
 use crate::scenario::Scenario;
 use crate::scenario::campaign::{Campaign, Task};
@@ -85,14 +86,6 @@ pub struct Measuring {
     driver: StoredValue<Driver, LocalStorage>,
 }
 
-struct Worker {
-    handle: web_sys::Worker,
-    ready: bool,
-    // Kept as long as the worker.
-    _on_message: Closure<dyn FnMut(web_sys::MessageEvent)>,
-    _on_error: Closure<dyn FnMut()>,
-}
-
 #[derive(Default)]
 struct Driver {
     columns: Vec<Measured>,
@@ -104,12 +97,6 @@ struct Driver {
     /// When the present stretch of running began, and the runs that were done then.
     since: (f64, u64),
     stopped_at: Option<f64>,
-}
-
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(thread_local_v2, js_namespace = ["import", "meta"], js_name = url)]
-    static MODULE_URL: String;
 }
 
 fn now() -> f64 {
@@ -218,10 +205,9 @@ impl Measuring {
         }
         self.driver.update_value(|driver| {
             let Driver { pool: Some(pool), workers, .. } = driver else { return };
-            let Some(Worker { handle, ready: true, .. }) = workers.get(worker) else { return };
+            let Some(known) = workers.get(worker).filter(|worker| worker.ready) else { return };
             for message in pool.next(worker) {
-                // A worker that is gone says so by its error event.
-                let _ = handle.post_message(&js_sys::BigUint64Array::from(message.to_words().as_slice()));
+                known.post(&message.to_words());
             }
         });
     }
@@ -229,7 +215,7 @@ impl Measuring {
     /// A worker has said something.
     fn hear(self, worker: usize, said: &JsValue) {
         let begun = now();
-        let answer = said.dyn_ref::<js_sys::BigUint64Array>().map(js_sys::BigUint64Array::to_vec);
+        let answer = workers::words(said);
         let done = match answer.and_then(|answer| FromWorker::from_words(&answer)) {
             Some(answer) => self.take(worker, answer),
             // The first thing that a worker says is that it is there.
@@ -365,7 +351,8 @@ impl Driver {
     fn set_out(&mut self, measuring: Measuring, campaign: Campaign) -> Pool {
         let cores = window().navigator().hardware_concurrency() as usize;
         for place in 0..cores.clamp(1, WORKERS_MAX) {
-            match start(measuring, place) {
+            match workers::start(move |said| measuring.hear(place, said), move || measuring.without_workers())
+            {
                 Ok(worker) => self.workers.push(worker),
                 Err(_) => break,
             }
@@ -376,30 +363,4 @@ impl Driver {
         }
         Pool::new(campaign, self.workers.len(), SLICE_MICROS)
     }
-}
-
-/// A worker that runs the module as this page has compiled it.
-///
-/// # Errors
-/// Where the browser gives this page no workers (a sandboxed frame).
-fn start(measuring: Measuring, place: usize) -> Result<Worker, JsValue> {
-    let js = MODULE_URL.with(String::clone);
-    let folder = js.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let options = web_sys::WorkerOptions::new();
-    options.set_type(web_sys::WorkerType::Module);
-    let handle = web_sys::Worker::new_with_options(&format!("{folder}/worker.js"), &options)?;
-    let on_message = Closure::<dyn FnMut(web_sys::MessageEvent)>::new(move |event: web_sys::MessageEvent| {
-        measuring.hear(place, &event.data());
-    });
-    let on_error = Closure::<dyn FnMut()>::new(move || {
-        // Not from inside the closure that this takes away.
-        set_timeout(move || measuring.without_workers(), Duration::ZERO);
-    });
-    handle.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-    handle.set_onerror(Some(on_error.as_ref().unchecked_ref()));
-    let first = js_sys::Object::new();
-    js_sys::Reflect::set(&first, &"js".into(), &js.into())?;
-    js_sys::Reflect::set(&first, &"module".into(), &wasm_bindgen::module())?;
-    handle.post_message(&first)?;
-    Ok(Worker { handle, ready: false, _on_message: on_message, _on_error: on_error })
 }

@@ -4,13 +4,16 @@
 //! the page is one component in a file of its name, with a sheet of that name in `style/`.
 
 mod address;
+mod asking;
 mod attacks;
 mod bar;
 mod choosing;
 mod controls;
 mod element;
 mod evidence;
+mod fewest;
 mod fidelity;
+mod futures;
 mod guide;
 mod icons;
 mod keys;
@@ -25,6 +28,7 @@ mod state;
 mod timeline;
 mod transport;
 mod verdict;
+mod workers;
 
 use crate::view::controls as settings;
 use lab::Lab;
@@ -39,6 +43,8 @@ pub fn App() -> impl IntoView {
     address::follow(lab);
     address::listen(lab, warnings);
     keys::listen(lab);
+    asking::Asking::new();
+    futures::Futures::new(lab);
     let panel = NodeRef::<html::Details>::new();
     let field = NodeRef::<html::Textarea>::new();
     let write_text = Callback::new(move |()| {
@@ -85,6 +91,7 @@ pub fn App() -> impl IntoView {
                     <div>
                         <div class:stale=stale>
                             <verdict::Verdict />
+                            <futures::Moments />
                             <timeline::Timeline />
                         </div>
                         <transport::Transport />
@@ -115,6 +122,7 @@ pub fn App() -> impl IntoView {
             </main>
         </div>
         <keys::Help />
+        <fewest::Fewest />
         <matrix::Matrix />
         <guide::Guide />
     }

@@ -1,5 +1,6 @@
 //! What happened, as a list of sentences in step with the playhead: also what a screen reader gets.
 
+use super::futures::Futures;
 use super::lab::Lab;
 use crate::view::narration;
 use crate::view::timeline::Prominence;
@@ -12,7 +13,7 @@ const SHOWN: usize = 400;
 /// The narration.
 #[component]
 pub fn Narration() -> impl IntoView {
-    let lab = Lab::of_page();
+    let (lab, futures) = (Lab::of_page(), Futures::of_page());
     let list = NodeRef::<html::Ol>::new();
     let current = Memo::new(move |_| {
         let count = lab.playhead.get();
@@ -23,6 +24,19 @@ pub fn Narration() -> impl IntoView {
         let half = SHOWN / 2;
         (current.get().unwrap_or(0) / half).saturating_sub(1) * half
     });
+    // What is marked at a line: moments stand at the last line before them.
+    let noted = Memo::new(move |_| {
+        futures.told.with(|told| {
+            let Some(told) = told else { return Vec::new() };
+            lab.look.with(|look| told.notes(&look.lines))
+        })
+    });
+    let notes = move |place: usize| {
+        noted.with(|noted| {
+            let here = noted.iter().filter(|(line, _)| *line == place);
+            here.map(|(_, note)| view! { <em class="moment-note">{note.clone()}</em> }).collect::<Vec<_>>()
+        })
+    };
     let lines = move || {
         let first = first.get();
         lab.look.with(|look| {
@@ -38,7 +52,7 @@ pub fn Narration() -> impl IntoView {
                             on:click=move |_| lab.go_to(count)
                         >
                             <time>{line.at.to_string()}</time>
-                            <span>{line.text.clone()}</span>
+                            <span>{line.text.clone()} {move || notes(place)}</span>
                         </button>
                     </li>
                 }

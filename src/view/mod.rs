@@ -18,6 +18,7 @@
 //! - [`matrix`]: what was measured as rows and cells, beside the textbook's words.
 //! - [`fidelity`]: how true all of this is, in figures and words.
 //! - [`moments`]: what broke a promise, and from when on it could not be kept any more.
+//! - [`odds`]: the share of random futures that end badly. [`fewest`]: the table of the fewest faults.
 //! - [`picture`]: a scene at a size, as shapes with places in pixels.
 //! - [`export`]: a run as files for elsewhere.
 //! - [`overview`]: a run from afar.
@@ -31,6 +32,7 @@ pub mod controls;
 pub mod draft;
 pub mod evidence;
 pub mod export;
+pub mod fewest;
 pub mod fidelity;
 pub mod figure;
 pub mod guide;
@@ -44,6 +46,7 @@ pub mod metrics;
 pub mod moments;
 pub mod names;
 pub mod narration;
+pub mod odds;
 pub mod overview;
 pub mod panel;
 pub mod picture;

@@ -1,10 +1,13 @@
 //! The two moments of a broken promise, in words: from when on it could not be kept any more, and what broke it.
 
 use crate::engine::check::Anomaly;
+use crate::engine::futures::is_done_from_outside;
 use crate::engine::futures::no_return::{Found, Moments};
+use crate::engine::kafka::event::Event;
 use crate::engine::sim::time::Time;
 use crate::engine::sim::trace::EntryId;
 use crate::view::figure::Figure;
+use crate::view::narration::Line;
 use crate::view::sentences::sentence;
 
 /// Which of the two.
@@ -108,6 +111,17 @@ impl Told {
         Told { promises, limits: limits.join(" ") }
     }
 
+    /// What is marked in the narration: the place of a line, and "no return: record 2 is stored twice". A moment stands at
+    /// its own line, or at the last one before it.
+    pub fn notes(&self, lines: &[Line]) -> Vec<(usize, String)> {
+        let note = |(moment, promises): (&Moment, Vec<&BrokenPromise>)| {
+            let place = lines.partition_point(|line| (line.entry.0 as usize) < moment.count());
+            let whats: Vec<&str> = promises.iter().map(|promise| promise.what.as_str()).collect();
+            (place.saturating_sub(1), format!("{}: {}", moment.kind.label(), whats.join(", ")))
+        };
+        self.moments().into_iter().map(note).collect()
+    }
+
     /// The moments of all promises, in the order of time; those at one entry together.
     pub fn moments(&self) -> Vec<(&Moment, Vec<&BrokenPromise>)> {
         let mut list: Vec<(&Moment, Vec<&BrokenPromise>)> = Vec::new();
@@ -125,6 +139,15 @@ impl Told {
         list.sort_by_key(|(moment, _)| (moment.count(), moment.kind));
         list
     }
+}
+
+/// Where the playhead stands when the first fault of a run has shown; none: nothing goes wrong in it.
+pub fn first_fault(figure: &Figure) -> Option<usize> {
+    let shows = |event: &Event| {
+        is_done_from_outside(event) || matches!(event, Event::MessageLost { .. } | Event::MessageHeld { .. })
+    };
+    let entries = figure.story().entries;
+    entries.iter().position(|entry| shows(&entry.event)).map(|place| place + 1)
 }
 
 fn promise(figure: &Figure, moments: &Moments) -> BrokenPromise {

@@ -5,8 +5,12 @@
 //! [`Pool`](pool::Pool) is the page's side: it gives slices of about [`SLICE_MICROS`] to workers, merges
 //! what comes back, and drops what belongs to a plan that nobody wants any more. A worker never loops by itself: it is given
 //! two slices at most, so that a change takes effect within their time.
+//!
+//! An [`Inquiry`](inquiry::Inquiry) is a question about one scenario that takes long to answer: it is carried on slice by slice
+//! by one worker, in the order in which the page asks for them.
 
 pub mod bench;
+pub mod inquiry;
 pub mod pool;
 pub mod protocol;
 mod words;

@@ -1,6 +1,7 @@
 //! The messages between page and worker, as lists of whole numbers (`words`): a slice's sums are some thousand numbers, and
 //! the page reads a hundred of them a second.
 
+use super::inquiry::{Ask, Told};
 use crate::engine::measure::{FaultKind, FaultMix, Metrics, Plan};
 use crate::engine::sim::time::Span;
 use crate::scenario::Scenario;
@@ -30,6 +31,25 @@ pub enum ToWorker {
         /// How many.
         count: u64,
     },
+    /// An inquiry that will be carried on; one of the same question, with fewer faults, is taken up where it ended.
+    Ask {
+        /// The inquiry's number; no other inquiry ever has it.
+        inquiry: u32,
+        /// What is asked.
+        ask: Ask,
+    },
+    /// Carry an inquiry on for about so long, and answer with [`FromWorker::Told`].
+    GoOn {
+        /// Which.
+        inquiry: u32,
+        /// In microseconds.
+        micros: u64,
+    },
+    /// Nobody wants to know any more.
+    Drop {
+        /// Which.
+        inquiry: u32,
+    },
 }
 
 /// What a worker answers.
@@ -47,6 +67,13 @@ pub enum FromWorker {
         micros: u64,
         /// What they came to.
         sums: Box<Metrics>,
+    },
+    /// How an inquiry stands.
+    Told {
+        /// Which.
+        inquiry: u32,
+        /// How.
+        told: Told,
     },
     /// A message made no sense.
     Refused {

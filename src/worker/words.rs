@@ -1,7 +1,14 @@
 //! Messages as lists of whole numbers. Each is said once, for writing and for reading.
 
+use super::inquiry::{Answer, Ask, Fewest, News, Told};
 use super::protocol::{FromWorker, PlanForm, ToWorker};
+use crate::engine::check::Anomaly;
+use crate::engine::futures::no_return::{Found, Moments};
+use crate::engine::futures::odds::Place;
+use crate::engine::kafka::types::RecordId;
 use crate::engine::measure::{Example, FaultKind, Histogram, Metrics, Tally};
+use crate::engine::sim::time::Time;
+use crate::engine::sim::trace::EntryId;
 
 /// A list that is written, or read from its beginning.
 struct Words<'a> {
@@ -132,11 +139,141 @@ fn read<T>(list: &[u64], read: impl FnOnce(&mut Words) -> Option<T>) -> Option<T
     (!words.wrong && words.read == Some(&[])).then_some(message)
 }
 
+impl Words<'_> {
+    fn flag(&mut self, flag: &mut bool) {
+        let mut number = u64::from(*flag);
+        self.number(&mut number);
+        *flag = number == 1;
+    }
+
+    fn time(&mut self, time: &mut Time) {
+        self.number(&mut time.0);
+    }
+
+    /// A list, each of its members written by `each`.
+    fn list<T: Clone>(&mut self, list: &mut Vec<T>, empty: T, mut each: impl FnMut(&mut Self, &mut T)) {
+        let count = self.count(list.len());
+        list.resize(count, empty);
+        list.iter_mut().for_each(|member| each(self, member));
+    }
+
+    fn ask(&mut self, ask: &mut Ask) {
+        match ask {
+            Ask::Moments { text } => self.text(text),
+            Ask::Odds { form, window, until } => {
+                self.form(form);
+                self.number(window);
+                self.small(until);
+            }
+            Ask::Fewest { text, promise, faults, kinds, states } => {
+                self.text(text);
+                [promise, faults, kinds].into_iter().for_each(|number| self.small(number));
+                self.number(states);
+            }
+        }
+    }
+
+    fn moments(&mut self, moments: &mut Moments) {
+        let Moments { anomaly, record, broken_by, broken_at, no_return, no_return_at, time_ran_out } =
+            moments;
+        let mut place = *anomaly as u32;
+        self.small(&mut place);
+        *anomaly = Anomaly::ALL.get(place as usize).copied().unwrap_or(*anomaly);
+        self.small(&mut record.0);
+        self.small(&mut broken_by.0);
+        self.time(broken_at);
+        let mut pair = no_return.map(|entry| (u64::from(entry.0), 0));
+        self.pair(&mut pair);
+        *no_return = pair.map(|(entry, _)| EntryId(entry as u32));
+        self.time(no_return_at);
+        self.flag(time_ran_out);
+    }
+
+    fn found(&mut self, found: &mut Found) {
+        let Found { moments, futures, one_of, unfinished, too_long } = found;
+        self.list(moments, NO_MOMENTS, Self::moments);
+        [futures, one_of, unfinished].into_iter().for_each(|number| self.small(number));
+        self.flag(too_long);
+    }
+
+    fn place(&mut self, place: &mut Place) {
+        let Place { entries, at, futures, bad } = place;
+        self.small(entries);
+        self.time(at);
+        self.small(futures);
+        bad.iter_mut().for_each(|number| self.small(number));
+    }
+
+    fn fewest(&mut self, fewest: &mut Fewest) {
+        let Fewest { answer, faults, records, states, runs, reached } = fewest;
+        [faults, records].into_iter().for_each(|number| self.small(number));
+        [states, runs, reached].into_iter().for_each(|number| self.number(number));
+        let mut kind = match answer {
+            None => 0,
+            Some(Answer::Found { .. }) => 1,
+            Some(Answer::NoneWithin) => 2,
+            Some(Answer::LimitReached) => 3,
+        };
+        self.number(&mut kind);
+        if self.read.is_some() {
+            *answer = match kind {
+                1 => Some(Answer::Found { text: String::new(), lines: Vec::new() }),
+                2 => Some(Answer::NoneWithin),
+                3 => Some(Answer::LimitReached),
+                _ => None,
+            };
+        }
+        if let Some(Answer::Found { text, lines }) = answer {
+            self.text(text);
+            self.list(lines, String::new(), Self::text);
+        }
+    }
+
+    fn told(&mut self, told: &mut Told) {
+        let Told { done, micros, news } = told;
+        self.flag(done);
+        self.number(micros);
+        match news {
+            News::Moments { looked, of, found } => {
+                self.small(looked);
+                self.small(of);
+                let mut is_there = found.is_some();
+                self.flag(&mut is_there);
+                if is_there {
+                    self.found(found.get_or_insert_default());
+                }
+            }
+            News::Odds { looked, of, places } => {
+                self.small(looked);
+                self.small(of);
+                self.list(places, Place::default(), Self::place);
+            }
+            News::Fewest(fewest) => self.fewest(fewest),
+            News::Refused(why) => self.text(why),
+        }
+    }
+}
+
+const NO_MOMENTS: Moments = Moments {
+    anomaly: Anomaly::Lost,
+    record: RecordId(0),
+    broken_by: EntryId(0),
+    broken_at: Time::ZERO,
+    no_return: None,
+    no_return_at: Time::ZERO,
+    time_ran_out: false,
+};
+
 const PREPARE: u64 = 1;
 const FORGET: u64 = 2;
 const RUN: u64 = 3;
 const DONE: u64 = 4;
 const REFUSED: u64 = 5;
+const GO_ON: u64 = 6;
+const DROP: u64 = 7;
+/// And the kinds of questions, and of news, after these.
+const ASK: u64 = 10;
+const TOLD: u64 = 20;
 
 impl ToWorker {
     /// As a list of numbers.
@@ -153,6 +290,22 @@ impl ToWorker {
                 words.head(RUN, plan);
                 words.number(first);
                 words.number(count);
+            }
+            ToWorker::Ask { inquiry, ask } => {
+                let kind = match ask {
+                    Ask::Moments { .. } => 0,
+                    Ask::Odds { .. } => 1,
+                    Ask::Fewest { .. } => 2,
+                };
+                words.head(ASK + kind, inquiry);
+                words.ask(ask);
+            }
+            ToWorker::GoOn { inquiry, micros } => {
+                words.head(GO_ON, inquiry);
+                words.number(micros);
+            }
+            ToWorker::Drop { inquiry } => {
+                words.head(DROP, inquiry);
             }
         })
     }
@@ -174,7 +327,25 @@ impl ToWorker {
                     words.number(&mut count);
                     Some(ToWorker::Run { plan, first, count })
                 }
-                _ => None,
+                GO_ON => {
+                    words.number(&mut first);
+                    Some(ToWorker::GoOn { inquiry: plan, micros: first })
+                }
+                DROP => Some(ToWorker::Drop { inquiry: plan }),
+                kind => {
+                    let text = String::new();
+                    let mut ask = match kind.checked_sub(ASK)? {
+                        0 => Ask::Moments { text },
+                        1 => {
+                            let faults = [(0, 0); FaultKind::ALL.len()];
+                            Ask::Odds { form: PlanForm { text, faults, seed: 0 }, window: 0, until: 0 }
+                        }
+                        2 => Ask::Fewest { text, promise: 0, faults: 0, kinds: 0, states: 0 },
+                        _ => return None,
+                    };
+                    words.ask(&mut ask);
+                    Some(ToWorker::Ask { inquiry: plan, ask })
+                }
             }
         })
     }
@@ -188,6 +359,16 @@ impl FromWorker {
                 words.head(DONE, plan);
                 [first, count, micros].into_iter().for_each(|number| words.number(number));
                 words.metrics(sums);
+            }
+            FromWorker::Told { inquiry, told } => {
+                let kind = match told.news {
+                    News::Moments { .. } => 0,
+                    News::Odds { .. } => 1,
+                    News::Fewest(_) => 2,
+                    News::Refused(_) => 3,
+                };
+                words.head(TOLD + kind, inquiry);
+                words.told(told);
             }
             FromWorker::Refused { message } => {
                 words.head(REFUSED, &mut 0);
@@ -215,7 +396,18 @@ impl FromWorker {
                     words.text(&mut message);
                     Some(FromWorker::Refused { message })
                 }
-                _ => None,
+                kind => {
+                    let news = match kind.checked_sub(TOLD)? {
+                        0 => News::Moments { looked: 0, of: 0, found: None },
+                        1 => News::Odds { looked: 0, of: 0, places: Vec::new() },
+                        2 => News::Fewest(Fewest::default()),
+                        3 => News::Refused(String::new()),
+                        _ => return None,
+                    };
+                    let mut told = Told { done: false, micros: 0, news };
+                    words.told(&mut told);
+                    Some(FromWorker::Told { inquiry: plan, told })
+                }
             }
         })
     }
@@ -253,6 +445,7 @@ mod tests {
             }
         }
         assert_eq!((kinds, answers), (4, 2));
+        questions_and_answers_come_back(&mut bench);
         let refused = FromWorker::Refused { message: "so: ü".to_owned() };
         assert_eq!(FromWorker::from_words(&refused.clone().to_words()), Some(refused));
         let forget = ToWorker::Forget { plan: 7 };
@@ -260,6 +453,49 @@ mod tests {
         for nonsense in [&[][..], &[9, 0], &[3, 0, 1], &[4, 0, 0, 0, 0, u64::MAX], &[1, 0, u64::MAX]] {
             assert_eq!(ToWorker::from_words(nonsense), None);
             assert_eq!(FromWorker::from_words(nonsense), None);
+        }
+    }
+
+    /// Every kind of question, carried through by a bench, and every kind of news.
+    fn questions_and_answers_come_back(bench: &mut Bench) {
+        let preset = crate::scenario::presets::by_id("at-least-once-lost-acknowledgement").expect("a preset");
+        let text = preset.text.to_owned();
+        let faults = [(0, 0); FaultKind::ALL.len()];
+        let asked = [
+            (Ask::Moments { text: text.clone() }, true),
+            (
+                Ask::Odds {
+                    form: PlanForm { text: text.clone(), faults, seed: 1 },
+                    window: 1_000_000,
+                    until: 40,
+                },
+                false,
+            ),
+            (Ask::Fewest { text: text.clone(), promise: 1, faults: 1, kinds: 1, states: 2000 }, true),
+            (Ask::Fewest { text, promise: 99, faults: 1, kinds: 1, states: 1 }, true),
+            (Ask::Moments { text: "nonsense".to_owned() }, true),
+        ];
+        for (inquiry, (ask, to_its_end)) in (0..).zip(asked) {
+            let messages = [ToWorker::Ask { inquiry, ask }, ToWorker::GoOn { inquiry, micros: 0 }];
+            for message in messages {
+                assert_eq!(ToWorker::from_words(&message.clone().to_words()), Some(message.clone()));
+                let answer = bench.answer(message, &mut || 0);
+                let Some(mut answer) = answer else { continue };
+                loop {
+                    let list = answer.clone().to_words();
+                    assert_eq!(FromWorker::from_words(&list).as_ref(), Some(&answer));
+                    assert_eq!(FromWorker::from_words(&list[..list.len() - 1]), None);
+                    let FromWorker::Told { told, .. } = &answer else { panic!("{answer:?}") };
+                    if told.done || !to_its_end {
+                        break;
+                    }
+                    let more = ToWorker::GoOn { inquiry, micros: 0 };
+                    answer = bench.answer(more, &mut || 0).expect("an answer");
+                }
+            }
+            let drop = ToWorker::Drop { inquiry };
+            assert_eq!(ToWorker::from_words(&drop.clone().to_words()), Some(drop.clone()));
+            assert_eq!(bench.answer(drop, &mut || 0), None);
         }
     }
 }

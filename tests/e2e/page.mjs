@@ -341,6 +341,36 @@ export class LabPage {
     });
   }
 
+  // ---- moments, odds, the fewest faults -------------------------------------------------------
+
+  get moments() {
+    return this.page.getByRole('region', { name: 'Moments of broken promises' });
+  }
+
+  /** The button of a moment ("no return", "broken") of the promise that is told in these words. */
+  moment(promise, label) {
+    return this.moments.getByRole('listitem').filter({ hasText: promise }).getByRole('button', { name: label });
+  }
+
+  /** The marks of moments under the picture. */
+  get momentMarks() {
+    return this.page.locator('.timeline svg.moments [role="button"]');
+  }
+
+  get fewest() {
+    return this.page.getByRole('region', { name: 'The fewest faults that break each promise' });
+  }
+
+  /** A cell of the table of the fewest faults. */
+  fewestCell(promise, column) {
+    return this.fewest.getByRole('row', { name: promise }).locator(`td[data-column="${column}"]`);
+  }
+
+  /** Waits until a cell of that table has an answer of a kind. */
+  async untilFewest(promise, column, kind) {
+    await this.fewestCell(promise, column).and(this.page.locator(`[data-kind="${kind}"]`)).waitFor({ timeout: 120_000 });
+  }
+
   // ---- the matrix ---------------------------------------------------------------------------
 
   get matrix() {

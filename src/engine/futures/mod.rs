@@ -111,7 +111,7 @@ fn instants(setup: &Arc<Setup>, mut look: impl FnMut(&World, &Instant)) -> (Vec<
 }
 
 /// Whether a fact is something done to the run from outside.
-fn is_done_from_outside(event: &Event) -> bool {
+pub fn is_done_from_outside(event: &Event) -> bool {
     matches!(
         event,
         Event::BrokerKilled

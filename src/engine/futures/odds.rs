@@ -63,7 +63,8 @@ impl Place {
                 let run = estimate::Example { faults: 0, run: u64::from(future) };
                 tally.add(1, u64::from(future < count), run);
             }
-            tally.ratio(1000)
+            // No share is more than the whole.
+            tally.ratio(1000).map(|share| Estimate { high: share.high.min(Milli(1_000_000)), ..share })
         };
         if bad < self.futures || bad == 0 {
             return of(bad);

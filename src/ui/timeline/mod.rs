@@ -4,6 +4,7 @@ mod canvas;
 mod gestures;
 mod inks;
 mod minimap;
+mod moments;
 mod svg;
 mod viewport;
 
@@ -405,6 +406,7 @@ pub fn Timeline() -> impl IntoView {
                         ></rect>
                         <g node_ref=backdrop></g>
                         <g node_ref=marks></g>
+                        <moments::Lines picture=picture />
                         <rect
                             class="future"
                             hidden=move || lab.at_end()
@@ -419,6 +421,7 @@ pub fn Timeline() -> impl IntoView {
                         </g>
                     </svg>
                 </div>
+                <moments::Strips picture=picture />
             </div>
             <minimap::Minimap viewport=viewport seen=seen />
             <div class="reading">

@@ -123,7 +123,7 @@ fn slices_follow_the_clock() {
         (messages.iter())
             .filter_map(|message| match message {
                 ToWorker::Run { plan, count, .. } => Some((*plan, *count)),
-                ToWorker::Prepare { .. } | ToWorker::Forget { .. } => None,
+                _ => None,
             })
             .collect()
     };
