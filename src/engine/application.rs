@@ -71,17 +71,18 @@ fn keeper(setup: &Setup, application: ApplicationId) -> Keeper {
     .unwrap_or(Keeper::Application(application))
 }
 
-/// Processes one record: the application's work, then its sink.
+/// Processes one record, past so many in hand: the application's work, then its sink.
 pub(crate) fn process(
     stage: &mut Stage,
     state: &ApplicationState,
     stored_offsets: &mut StoredOffsets,
     application: ApplicationId,
     item: InHand,
+    past: u32,
 ) {
     let node = state.client.map_or(Node::Script, Node::Client);
     let record = item.record;
-    let done = stage.emit(node, None, Event::RecordProcessed { record });
+    let done = stage.emit(node, None, Event::RecordProcessed { record, past });
     let setup = stage.setup.clone();
     let ClientConfig::Consumer { sink, .. } = &setup.applications[usize::from(application.0)].client else {
         return;

@@ -136,7 +136,7 @@ impl Ledger {
                 self.for_open(node, |fate| fate.committed = true);
             }
             Event::CallReturned { call: Call::Begin, .. } => self.open(node).clear(),
-            Event::RecordProcessed { record } => {
+            Event::RecordProcessed { record, .. } => {
                 let fate = &mut self.records[record.0 as usize];
                 fate.processed += 1;
                 fate.processed_at.get_or_insert(at);

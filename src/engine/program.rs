@@ -514,7 +514,7 @@ impl World {
         if let Some(taken) = state.batch.iter_mut().find(|taken| taken.partition == item.partition) {
             taken.next = item.offset + 1;
         }
-        self.process_next(consumer);
+        self.process_next(consumer, 0);
         if let Program::Transform { topic, first_output, .. } = program {
             let producer = self.client_of(application);
             let output = RecordId(first_output.0 + item.record.0);

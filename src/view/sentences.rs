@@ -201,7 +201,7 @@ impl Teller<'_> {
             Event::RecordDelivered { record, offset, .. } => {
                 format!("{who} gets {} (offset {offset}) from poll().", self.record(record))
             }
-            Event::RecordProcessed { record } => format!("{who} has processed {}.", self.record(record)),
+            Event::RecordProcessed { record, .. } => format!("{who} has processed {}.", self.record(record)),
             Event::SinkWritten { record, effect } => {
                 let record = self.record(record);
                 match effect {

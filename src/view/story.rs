@@ -356,7 +356,7 @@ impl Story<'_> {
             | Event::RecordAcknowledged { record, .. }
             | Event::RecordFailed { record, .. }
             | Event::RecordDelivered { record, .. }
-            | Event::RecordProcessed { record }
+            | Event::RecordProcessed { record, .. }
             | Event::SinkWritten { record, .. } => vec![record],
             Event::RetryScheduled { first_record, .. } | Event::BatchExpired { first_record, .. } => {
                 vec![first_record]

@@ -212,7 +212,7 @@ pub fn lost_acknowledgement() -> Run {
         run.fetch(us + 3300, C, b1, &[appended], us + 3800);
         let delivered = Event::RecordDelivered { record: r(record), partition: T, offset };
         run.at(us + 3800, C, delivered);
-        run.at(us + 4800, C, Event::RecordProcessed { record: r(record) });
+        run.at(us + 4800, C, Event::RecordProcessed { record: r(record), past: 0 });
         run.at(us + 4800, C, Event::SinkWritten { record: r(record), effect: SinkEffect::Inserted });
         offset += 1;
     };

@@ -1,6 +1,9 @@
 //! What consumers lose and repeat, as a table: each row is a scenario and what must come of it. What has been
 //! recorded from a real Kafka is in `recordings`; these are the rules beside it.
 
+use kafka_guarantees::engine::kafka::event::Event;
+use kafka_guarantees::engine::kafka::message::Request;
+use kafka_guarantees::engine::kafka::types::ApplicationId;
 use kafka_guarantees::engine::run;
 use kafka_guarantees::scenario;
 use serde_json::Value;
@@ -390,4 +393,74 @@ fn programs_commit_in_the_partition_of_each_record() {
         assert!(partitions.len() >= 2, "{what}: the records are in {partitions:?}");
         assert_eq!(outcome(&run).1, (0, 0), "{what}");
     }
+}
+
+/// When the clients of two applications crashed, came up, froze and thawed, in the words of the trace.
+fn lives(steps: &str) -> (Vec<String>, Vec<String>) {
+    let text = format!(
+        "kafka-guarantees 1\nprofile recorder\ntopic t replicas=B1,B2,B3\ntopic out replicas=B1,B2,B3\n\
+         producer F acks=all\nproducer P transactional.id=x\nconsumer C group.id=g topic=t\n\
+         program F produce 5 every 10ms to t\nprogram P transform C to out\n{steps}"
+    );
+    let run = run::run(&scenario::parse(&text).expect("a valid text").into());
+    assert!(run.error.is_none(), "{text}\n{:?}", run.error);
+    let names = |wanted: u8| {
+        let mut clients = Vec::new();
+        let mut lives = Vec::new();
+        for entry in run.world.stage.trace.entries() {
+            if let Event::ClientStarted { application: ApplicationId(application), .. } = entry.event
+                && application == wanted
+            {
+                clients.push(entry.actor);
+            }
+            let life = match entry.event {
+                Event::ClientStarted { .. } => "started",
+                Event::ClientCrashed => "crashed",
+                Event::ClientPaused => "paused",
+                Event::ClientResumed => "resumed",
+                _ => continue,
+            };
+            if clients.contains(&entry.actor) {
+                lives.push(format!("{life} at {}", entry.at));
+            }
+        }
+        lives
+    };
+    (names(1), names(2))
+}
+
+/// A program that transforms is one process: whatever is done to its producer or to its consumer is done to both, in
+/// the same instant.
+#[test]
+fn a_transforming_process_lives_and_dies_as_one() {
+    for (verbs, changes) in
+        [(["crash", "restart"], ["crashed", "started"]), (["pause", "resume"], ["paused", "resumed"])]
+    {
+        for name in ["P", "C"] {
+            let [first, second] = verbs;
+            let steps = format!("wait 1s\n{name} {first}\nwait 1s\n{name} {second}\nwait 1s");
+            let (producer, consumer) = lives(&steps);
+            assert_eq!(producer[1..], consumer[1..], "{steps}");
+            assert_eq!(producer.len(), 3, "{steps}: {producer:?}");
+            for (life, change) in producer[1..].iter().zip(changes) {
+                assert!(life.starts_with(change), "{steps}: {producer:?}");
+            }
+        }
+    }
+}
+
+/// A coordinator that can't be reached, and that brokers still name, is looked up again after `retry.backoff.ms`, not
+/// as fast as answers come (`ensureCoordinatorReady`).
+#[test]
+fn an_unreachable_coordinator_is_looked_up_with_pauses() {
+    let text = "kafka-guarantees 1\nprofile recorder\ntopic t replicas=B1\nproducer P acks=all\n\
+        consumer C group.id=g\nP send r0\nwait P settled\nC poll 1\nlink B1->controller hold\nlink B2->controller hold\n\
+        B3 kill\nC loop\nwait 10s";
+    let run = run::run(&scenario::parse(text).expect("a valid text").into());
+    assert!(run.error.is_none(), "{:?}", run.error);
+    let lookups = run.world.stage.trace.entries().iter().filter(|entry| {
+        matches!(entry.event, Event::RequestSent { request: Request::FindCoordinator { .. }, .. })
+    });
+    let lookups = lookups.count();
+    assert!((2..=110).contains(&lookups), "{lookups} requests in ten seconds");
 }

@@ -234,7 +234,7 @@ impl Since {
 /// Whether a fact, among those of the event that broke a promise, is the one that did it.
 fn breaks(event: &Event, anomaly: Anomaly, (record, log): (RecordId, PartitionId)) -> bool {
     match (*event, anomaly) {
-        (Event::RecordProcessed { record: of }, Anomaly::ProcessedAgain)
+        (Event::RecordProcessed { record: of, .. }, Anomaly::ProcessedAgain)
         | (Event::SinkWritten { record: of, .. }, Anomaly::EffectAgain)
         | (Event::RecordAcknowledged { record: of, .. }, Anomaly::Lost)
         | (Event::RecordFailed { record: of, .. }, Anomaly::FailedYetStored) => of == record,

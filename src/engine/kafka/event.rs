@@ -217,8 +217,9 @@ pub enum Event {
     PositionMoved { partition: PartitionId, offset: Offset, why: PositionChange },
     /// `poll()` handed out a record; the position is now `offset` + 1.
     RecordDelivered { record: RecordId, partition: PartitionId, offset: Offset },
-    /// An application finished processing a record.
-    RecordProcessed { record: RecordId },
+    /// An application finished processing a record: the one after so many in hand. That is the next, unless a loop or a
+    /// drain processes what it has just polled, past what was in hand before.
+    RecordProcessed { record: RecordId, past: u32 },
     /// The sink of an application.
     SinkWritten { record: RecordId, effect: SinkEffect },
 

@@ -197,16 +197,17 @@ impl World {
     pub(super) fn process_polled(&mut self, application: ApplicationId, client: ClientId) -> usize {
         let in_hand = std::mem::take(&mut self.applications[usize::from(application.0)].in_hand);
         let count = self.take_in_hand(application, client);
-        while self.process_next(application) {}
+        let past = in_hand.len() as u32;
+        while self.process_next(application, past) {}
         self.applications[usize::from(application.0)].in_hand = in_hand;
         count
     }
 
-    /// Processes the next record in hand.
-    pub(crate) fn process_next(&mut self, application: ApplicationId) -> bool {
+    /// Processes the next record in hand, past so many that were in hand before.
+    pub(crate) fn process_next(&mut self, application: ApplicationId, past: u32) -> bool {
         let state = &mut self.applications[usize::from(application.0)];
         let Some(item) = state.in_hand.pop_front() else { return false };
-        application::process(&mut self.stage, state, &mut self.stored_offsets, application, item);
+        application::process(&mut self.stage, state, &mut self.stored_offsets, application, item, past);
         true
     }
 
@@ -363,7 +364,7 @@ impl World {
             }
             ClientAction::Process { records } => {
                 for _ in 0..records.unwrap_or(u32::MAX) {
-                    if !self.process_next(application) {
+                    if !self.process_next(application, 0) {
                         break;
                     }
                 }

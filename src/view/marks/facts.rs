@@ -20,7 +20,7 @@ impl Maker<'_> {
                 self.deliveries.insert((entry.actor, record), (entry.id, entry.at));
                 self.disc(entry, lane, DiscKind::Delivered, record, Prominence::Main, "");
             }
-            Event::RecordProcessed { record } => {
+            Event::RecordProcessed { record, .. } => {
                 self.disc(entry, lane, DiscKind::Processed, record, Prominence::Quiet, "");
             }
             Event::SinkWritten { record, effect } => self.sink(entry, lane, record, effect),

@@ -161,7 +161,7 @@ impl State {
             | Event::RecordAcknowledged { record, .. }
             | Event::RecordFailed { record, .. }
             | Event::RecordDelivered { record, .. }
-            | Event::RecordProcessed { record }
+            | Event::RecordProcessed { record, .. }
             | Event::SinkWritten { record, .. } => record,
             _ => return,
         };
@@ -355,12 +355,11 @@ fn consumer_fact(consumer: &mut ConsumerState, client: ClientId, entry: &Entry) 
             set_position(consumer, partition, offset + 1);
             consumer.in_hand.push(record);
         }
-        Event::RecordProcessed { record } => {
-            // The next in hand is processed, or past the hand what a loop has just polled.
-            let is_next = consumer.in_hand.first() == Some(&record);
-            let place =
-                if is_next { Some(0) } else { consumer.in_hand.iter().rposition(|held| *held == record) };
-            place.map(|place| consumer.in_hand.remove(place));
+        Event::RecordProcessed { record, past } => {
+            let place = past as usize;
+            if consumer.in_hand.get(place) == Some(&record) {
+                consumer.in_hand.remove(place);
+            }
         }
         Event::CallBegan { call } => consumer.call = Some(call),
         Event::CallReturned { .. } => consumer.call = None,
