@@ -440,9 +440,9 @@ fn a_transforming_process_lives_and_dies_as_one() {
             let [first, second] = verbs;
             let steps = format!("wait 1s\n{name} {first}\nwait 1s\n{name} {second}\nwait 1s");
             let (producer, consumer) = lives(&steps);
-            assert_eq!(producer[1..], consumer[1..], "{steps}");
-            assert_eq!(producer.len(), 3, "{steps}: {producer:?}");
-            for (life, change) in producer[1..].iter().zip(changes) {
+            // The run's end closes what is left.
+            assert_eq!(producer[1..3], consumer[1..3], "{steps}");
+            for (life, change) in producer[1..3].iter().zip(changes) {
                 assert!(life.starts_with(change), "{steps}: {producer:?}");
             }
         }
