@@ -340,7 +340,7 @@ impl Notice {
                 Event::ClientStarted { application, incarnation } => (application, incarnation).hash(history),
                 Event::RecordSent { record, partition } => (record, partition).hash(history),
                 Event::RecordAcknowledged { record, offset, .. } => (record, offset).hash(history),
-                Event::RecordFailed { record, .. } | Event::RecordProcessed { record } => {
+                Event::RecordFailed { record, .. } | Event::RecordProcessed { record, .. } => {
                     record.hash(history)
                 }
                 Event::SinkWritten { record, effect } => (record, effect).hash(history),
