@@ -139,7 +139,8 @@ fn a_wrong_table_is_noticed() {
             facts[0]["tests"]["X.testY"] = serde_json::json!(["it::facts::table"]);
         }),
         ("does not name it", |facts| {
-            facts[0]["tests"]["X.testY"] = serde_json::json!(["engine::kafka::broker::tests::markers"]);
+            facts[0]["tests"]["X.testY"] =
+                serde_json::json!(["engine::kafka::broker::tests::transactions::markers"]);
         }),
         // Another test of the same file names it.
         ("does not name it", |facts| {
