@@ -146,7 +146,8 @@ impl Lab {
             let (story, count) = (figure.story(), playhead.get());
             let since =
                 look.with(|look| look.steps.previous(count, Which::Any).map_or(0, |step| step.count()));
-            Panel::new(story, &figure.history.step(story, since, count))
+            let (before, now) = (figure.history.at(story, since), figure.history.step(story, since, count));
+            Panel::between(story, &before, &now)
         });
         let changes = RwSignal::new(Changes::default());
         let lab = Lab {

@@ -97,13 +97,18 @@ fn strip(strip: &Strip) -> AnyView {
     let older =
         (strip.hidden > 0).then(|| view! { <span class="said">{format!("{} older", strip.hidden)}</span> });
     let said: Vec<AnyView> = strip.places.iter().filter_map(watermark).collect();
+    let cut_off = strip.cut_off.map(|from| {
+        view! { <span class="changed">{format!("cut off at {from}")}</span> }
+    });
+    let end = strip.end.map(|end| view! { <span>{format!("log end offset {end}")}</span> });
+    let standing = if strip.in_sync { "in the ISR" } else { "not in the ISR" };
     view! {
-        <div class="strip" class:down=strip.down>
-            <b class:leads=strip.leads>{strip.broker.clone()}</b>
+        <div class="strip" class:down=strip.down class:in-sync=strip.in_sync>
+            <b class:leads=strip.leads title=standing>{strip.broker.clone()}</b>
             <div class="cells" role="group" aria-label=format!("Log of {}", strip.broker)>
                 {older}
                 {places}
-                <span class="said">{said} <span>{strip.note.clone()}</span></span>
+                <span class="said">{said} {end} {cut_off} <span>{strip.note.clone()}</span></span>
             </div>
         </div>
     }
@@ -132,7 +137,7 @@ fn watermark(place: &Place) -> Option<AnyView> {
 fn cell(cell: &StripCell) -> AnyView {
     let colour = cell.colour.map_or(String::new(), |colour| format!(" record-{colour}"));
     view! {
-        <span class=format!("token {}{colour}", cell.look) class:new=cell.changed role="img" aria-label=cell.sentence.clone() title=cell.sentence.clone()>
+        <span class=format!("token {}{colour}", cell.look) class:new=cell.changed data-offset=cell.offset.to_string() role="img" aria-label=cell.sentence.clone() title=cell.sentence.clone()>
             {cell.label.clone()}
         </span>
     }

@@ -3,11 +3,13 @@
 
 use crate::engine::kafka::error::{ErrorCode, ExceptionClass};
 use crate::engine::kafka::event::{
-    ConnectionEnd, Event, GroupState, PositionChange, TransactionManagerState,
+    ConnectionEnd, Event, GroupState, PositionChange, TransactionManagerState, TransactionState,
 };
 use crate::engine::kafka::message::Request;
 use crate::engine::kafka::types::*;
+use crate::engine::script::ClientConfig;
 use crate::engine::sim::trace::EntryId;
+use crate::view::causes::min_insync_replicas;
 use crate::view::story::{Entry, Story};
 
 /// A line of a log.
@@ -100,9 +102,22 @@ pub fn of(story: Story, entry: &Entry) -> Evidence {
                 _ => seen,
             }
         }
-        Event::RetryScheduled { partition, error, .. } => {
+        Event::RetryScheduled { partition, first_record, attempt, error, .. } => {
+            let left = match client(story, entry.actor) {
+                Some(ClientConfig::Producer(config)) => {
+                    config.retries.saturating_sub(attempt.saturating_sub(1)).to_string()
+                }
+                _ => "…".to_owned(),
+            };
+            let sent = story.last_produce(entry, first_record);
+            let message = match (error, sent) {
+                (ErrorCode::NetworkException, Some((Node::Broker(broker), _))) => {
+                    format!(". Error Message: Disconnected from node {}", broker.0)
+                }
+                _ => String::new(),
+            };
             let text = format!(
-                "Got error produce response with correlation id … on topic-partition {}, retrying (… attempts left). Error: {}",
+                "Got error produce response with correlation id … on topic-partition {}, retrying ({left} attempts left). Error: {}{message}",
                 topic(partition),
                 error.name()
             );
@@ -179,7 +194,28 @@ pub fn of(story: Story, entry: &Entry) -> Evidence {
             format!("Follower {} starts at leader epoch {leader_epoch} from offset …", topic(partition)),
         ),
         Event::PartitionChanged { .. } => partition_changed(story, entry),
-        Event::BrokerFenced { .. } => seen.metrics(&["FencedBrokerCount", "ActiveBrokerCount"]),
+        Event::BrokerFenced { broker } => {
+            let seen = seen.metrics(&["FencedBrokerCount", "ActiveBrokerCount"]);
+            // A broker that stops in good order asks to be fenced; only silence is told of like this.
+            if entry.cause.is_some() {
+                return seen;
+            }
+            seen.line(
+                "INFO",
+                "org.apache.kafka.controller.ReplicationControlManager",
+                format!("Fencing broker {} … because its session has timed out.", broker.0),
+            )
+        }
+        Event::TransactionChanged { transaction }
+            if transaction.state == TransactionState::PrepareAbort && entry.cause.is_none() =>
+        {
+            let id = names.transactional_id(transaction.transactional_id);
+            seen.line(
+                "INFO",
+                "kafka.coordinator.transaction.TransactionCoordinator",
+                format!("Completed rollback of ongoing transaction for transactionalId {id} due to timeout"),
+            )
+        }
         Event::BrokerUnfenced { broker } => seen
             .line(
                 "INFO",
@@ -269,14 +305,38 @@ fn lost(story: Story, message: crate::engine::kafka::network::MessageId) -> Evid
     let (Node::Client(_), Node::Broker(broker)) = (journey.from, journey.to) else {
         return Evidence::default();
     };
+    let timeout = match client(story, journey.from) {
+        Some(ClientConfig::Producer(config)) => config.request_timeout,
+        Some(ClientConfig::Consumer { config, .. }) => config.request_timeout,
+        None => return Evidence::default(),
+    };
     let text = format!(
-        "Cancelled in-flight {} request with correlation id … due to node {} being disconnected (elapsed time since creation: …ms, …)",
-        journey.api.name(),
-        broker.0
+        "Cancelled in-flight {} request with correlation id … due to node {} being disconnected (elapsed time since \
+         creation: …ms, elapsed time since send: …ms, throttle time: 0ms, request timeout: {}ms)",
+        constant(journey.api.name()),
+        broker.0,
+        timeout.0 / 1000
     );
     Evidence::default()
         .line("INFO", "org.apache.kafka.clients.NetworkClient", text)
         .metrics(&["connection-close-rate", "connection-close-total"])
+}
+
+fn client(story: Story<'_>, node: Node) -> Option<&ClientConfig> {
+    let application = story.index.names.application_of(node)?;
+    Some(&story.setup.applications.get(usize::from(application.0))?.client)
+}
+
+/// A request's name as the constant of `ApiKeys` that a log prints: `OFFSET_COMMIT`.
+fn constant(name: &str) -> String {
+    let mut constant = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !constant.is_empty() {
+            constant.push('_');
+        }
+        constant.extend(letter.to_uppercase());
+    }
+    constant
 }
 
 fn partition_changed(story: Story, entry: &Entry) -> Evidence {
@@ -327,6 +387,12 @@ fn partition_changed(story: Story, entry: &Entry) -> Evidence {
     } else {
         seen
     };
+    let least = min_insync_replicas(story, partition, entry.id).map_or(1, |least| least as usize);
+    let seen = if (before.isr.len() < least) == (isr.len() < least) {
+        seen
+    } else {
+        seen.metrics(&["UnderMinIsrPartitionCount"])
+    };
     if shrinks || grows { seen.metrics(&["UnderReplicatedPartitions"]) } else { seen }
 }
 
@@ -370,6 +436,10 @@ mod tests {
         let seen = of(story, retry.expect("a retry"));
         assert_eq!(seen.error.as_deref(), Some("NETWORK_EXCEPTION"));
         assert_eq!(seen.lines[0].level, "WARN");
+        assert!(seen.lines[0].text.ends_with(
+            "retrying (2147483646 attempts left). Error: NETWORK_EXCEPTION. Error Message: Disconnected from node 1"
+        ));
+        assert_eq!(constant("TxnOffsetCommit"), "TXN_OFFSET_COMMIT");
         assert!(seen.metrics.contains(&"record-retry-rate"));
         let both = seen.clone().and(seen.clone());
         assert_eq!(both, seen, "nothing is said twice");

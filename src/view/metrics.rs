@@ -34,8 +34,9 @@ const fn average(name: &'static str, owner: &'static str) -> Metric {
 }
 
 /// All that are kept, in the order in which they are shown.
-const ALL: [Metric; 16] = [
+const ALL: [Metric; 17] = [
     number("UnderReplicatedPartitions", "kafka.server:type=ReplicaManager"),
+    number("UnderMinIsrPartitionCount", "kafka.server:type=ReplicaManager"),
     number("IsrShrinksPerSec", "kafka.server:type=ReplicaManager"),
     number("IsrExpandsPerSec", "kafka.server:type=ReplicaManager"),
     number("OfflinePartitionsCount", "kafka.controller:type=KafkaController"),
@@ -54,21 +55,22 @@ const ALL: [Metric; 16] = [
 ];
 
 const UNDER_REPLICATED: usize = 0;
-const ISR_SHRINKS: usize = 1;
-const ISR_EXPANDS: usize = 2;
-const OFFLINE: usize = 3;
-const UNCLEAN: usize = 4;
-const FENCED: usize = 5;
-const MESSAGES_IN: usize = 6;
-const FAILED_PRODUCE: usize = 7;
-const SENT: usize = 8;
-const RETRIED: usize = 9;
-const ERRORS: usize = 10;
-const REQUEST_LATENCY: usize = 11;
-const CONSUMED: usize = 12;
-const COMMITS: usize = 13;
-const COMMIT_LATENCY: usize = 14;
-const REBALANCES: usize = 15;
+const UNDER_MIN_ISR: usize = 1;
+const ISR_SHRINKS: usize = 2;
+const ISR_EXPANDS: usize = 3;
+const OFFLINE: usize = 4;
+const UNCLEAN: usize = 5;
+const FENCED: usize = 6;
+const MESSAGES_IN: usize = 7;
+const FAILED_PRODUCE: usize = 8;
+const SENT: usize = 9;
+const RETRIED: usize = 10;
+const ERRORS: usize = 11;
+const REQUEST_LATENCY: usize = 12;
+const CONSUMED: usize = 13;
+const COMMITS: usize = 14;
+const COMMIT_LATENCY: usize = 15;
+const REBALANCES: usize = 16;
 
 /// A metric's value before a step and after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,14 +97,48 @@ struct Averages {
     sums: BTreeMap<usize, (u64, u64)>,
 }
 
+/// What the numbers of partitions hang on.
+struct Known {
+    /// Of each partition: whether it has a leader, and its ISR.
+    partitions: BTreeMap<PartitionId, (bool, BrokerSet)>,
+    /// By `TopicId`: `min.insync.replicas`.
+    least: Vec<u32>,
+}
+
+impl Known {
+    fn new(story: Story) -> Known {
+        let initial = |index: usize| {
+            let partition = PartitionId(index as u8);
+            let initial = story.initial_partition(partition);
+            (partition, (initial.leader.is_some(), initial.isr))
+        };
+        let topics = &story.setup.topics;
+        let own = topics.iter().flat_map(|topic| {
+            let first = topic.first_partition.index();
+            first..first + usize::from(topic.config.partitions)
+        });
+        let least = topics.iter().map(|topic| topic.config.min_insync_replicas).collect();
+        Known { partitions: own.map(initial).collect(), least }
+    }
+
+    fn least(&self, story: Story, partition: PartitionId) -> u32 {
+        let topics = story.setup.topics.iter().zip(&self.least);
+        let mut of_partition = topics.filter(|(topic, _)| {
+            let first = topic.first_partition.index();
+            (first..first + usize::from(topic.config.partitions)).contains(&partition.index())
+        });
+        of_partition.next().map_or(1, |(_, least)| *least)
+    }
+}
+
 impl Metrics {
     /// One pass over a trace.
     pub fn new(story: Story) -> Metrics {
         let mut metrics = Metrics { series: vec![Vec::new(); ALL.len()] };
         let mut averages = Averages::default();
-        let mut partitions = BTreeMap::new();
+        let mut known = Known::new(story);
         for entry in story.entries {
-            metrics.learn(story, entry, &mut averages, &mut partitions);
+            metrics.learn(story, entry, &mut averages, &mut known);
         }
         metrics
     }
@@ -146,13 +182,22 @@ impl Metrics {
         self.set(metric, entry, value);
     }
 
-    fn learn(
-        &mut self,
-        story: Story,
-        entry: &Entry,
-        averages: &mut Averages,
-        partitions: &mut BTreeMap<PartitionId, (bool, bool)>,
-    ) {
+    /// How many partitions are in a bad way, as their leaders and the controller count them.
+    fn set_partitions(&mut self, story: Story, entry: &Entry, known: &Known) {
+        let (mut under_replicated, mut under_min_isr, mut offline) = (0, 0, 0);
+        for (partition, (has_leader, isr)) in &known.partitions {
+            let replicas = story.initial_partition(*partition).replicas.union(*isr).len();
+            let least = known.least(story, *partition).min(replicas as u32);
+            under_replicated += u64::from(*has_leader && isr.len() < replicas);
+            under_min_isr += u64::from(*has_leader && (isr.len() as u32) < least);
+            offline += u64::from(!has_leader);
+        }
+        self.set(UNDER_REPLICATED, entry, under_replicated);
+        self.set(UNDER_MIN_ISR, entry, under_min_isr);
+        self.set(OFFLINE, entry, offline);
+    }
+
+    fn learn(&mut self, story: Story, entry: &Entry, averages: &mut Averages, known: &mut Known) {
         match entry.event {
             Event::PartitionChanged { partition, leader, leader_epoch, isr, unclean, .. } => {
                 let before = story.partition_before(partition, entry.id);
@@ -161,15 +206,14 @@ impl Metrics {
                     self.add(ISR_EXPANDS, entry, u64::from(!isr.without(before.isr).is_empty()));
                 }
                 self.add(UNCLEAN, entry, u64::from(unclean));
-                let replicas = story.initial_partition(partition).replicas.union(isr);
-                let under = leader.is_some() && isr.len() < replicas.len();
-                partitions.insert(partition, (under, leader.is_none()));
-                let count = |wanted: fn(&(bool, bool)) -> bool| {
-                    partitions.values().filter(|state| wanted(state)).count() as u64
-                };
-                let (under, offline) = (count(|state| state.0), count(|state| state.1));
-                self.set(UNDER_REPLICATED, entry, under);
-                self.set(OFFLINE, entry, offline);
+                known.partitions.insert(partition, (leader.is_some(), isr));
+                self.set_partitions(story, entry, known);
+            }
+            Event::TopicMinInsyncReplicasSet { topic, value } => {
+                if let Some(least) = known.least.get_mut(usize::from(topic.0)) {
+                    *least = value;
+                }
+                self.set_partitions(story, entry, known);
             }
             Event::BrokerFenced { .. } => self.add(FENCED, entry, 1),
             Event::BrokerUnfenced { .. } => {
@@ -186,7 +230,8 @@ impl Metrics {
                 self.add(SENT, entry, story.request_records(&request).len() as u64);
             }
             Event::RetryScheduled { first_record, .. } => {
-                self.add(RETRIED, entry, batch_size(story, entry, first_record));
+                let size = story.last_produce(entry, first_record).map_or(1, |(_, records)| records);
+                self.add(RETRIED, entry, size);
             }
             Event::RecordFailed { .. } => self.add(ERRORS, entry, 1),
             Event::ResponseReceived { message, .. } => {
@@ -206,19 +251,6 @@ impl Metrics {
             _ => {}
         }
     }
-}
-
-/// How many records the batch has that is sent again: as many as its last request carried of it.
-fn batch_size(story: Story, entry: &Entry, first: RecordId) -> u64 {
-    let before = story.entries[..entry.id.0 as usize].iter().rev();
-    let size = before.filter(|before| before.actor == entry.actor).find_map(|before| match before.event {
-        Event::RequestSent { request: Request::Produce { batches, .. }, .. } => {
-            let batches = story.arenas.batches.get(batches).iter();
-            batches.map(|batch| story.batch_records(batch)).find(|records| records.first() == Some(&first))
-        }
-        _ => None,
-    });
-    size.map_or(1, |records| records.len() as u64)
 }
 
 #[cfg(test)]
@@ -272,5 +304,26 @@ mod tests {
         assert_eq!(value("UncleanLeaderElectionsPerSec"), None, "what never moves is not shown");
         let start = metrics.readings(0, 0);
         assert!(start.iter().all(|reading| !reading.changed && matches!(reading.now.as_str(), "0" | "NaN")));
+    }
+
+    #[test]
+    fn a_partition_with_too_few_in_sync_replicas_is_counted_until_less_is_asked_for() {
+        let text = "kafka-guarantees 1\ntopic t replicas=B1,B2,B3 min.insync.replicas=3\n\
+                    producer P acks=all\nB3 kill\nwait isr t = B1,B2\nt set min.insync.replicas=2\n\
+                    P send r0\nwait P settled\n";
+        let setup = std::sync::Arc::new(crate::scenario::parse(text).expect("a valid scenario"));
+        let figure = crate::view::figure::Figure::new(crate::engine::run::run(&setup));
+        let count = |wanted: fn(&Event) -> bool| {
+            figure.story().entries.iter().position(|entry| wanted(&entry.event)).map(|place| place + 1)
+        };
+        let value = |count: usize| {
+            let readings = figure.metrics.readings(0, count);
+            let found = readings.into_iter().find(|one| one.metric.name == "UnderMinIsrPartitionCount");
+            found.map(|reading| reading.now)
+        };
+        let set = count(|event| matches!(event, Event::TopicMinInsyncReplicasSet { .. })).expect("it is set");
+        assert_eq!(value(0).as_deref(), Some("0"));
+        assert_eq!(value(set - 1).as_deref(), Some("1"));
+        assert_eq!(value(set).as_deref(), Some("0"));
     }
 }

@@ -7,6 +7,7 @@
 //! - [`state`]: everything at one instant. [`steps`]: where the playhead stops.
 //! - [`sentences`]: every fact in words; [`narration`]: those that tell the story, and the words behind each mark.
 //! - [`evidence`]: what a real cluster would show of a fact. [`metrics`]: Kafka's metrics along a run. [`life`]: that of one record.
+//! - [`causes`]: why something happened.
 //! - [`verdict`]: what became of the records, in words. [`text`]: a scene as plain text.
 //! - [`controls`]: what can be set, and what Kafka says to it. [`changes`]: what was changed, to be undone.
 //! - [`happened`]: which line of a scenario said what happened, and when.
@@ -26,6 +27,7 @@
 //! - [`keys`]: what each key does. [`walk`]: from mark to mark. [`turns`]: the entries that change a verdict.
 
 pub mod attacks;
+pub mod causes;
 pub mod changes;
 mod chunked;
 pub mod controls;

@@ -5,8 +5,9 @@ use crate::engine::kafka::message::{Request, Response};
 use crate::engine::kafka::types::*;
 use crate::engine::sim::time::Time;
 use crate::engine::sim::trace::EntryId;
+use crate::view::causes::why;
 use crate::view::scene::Options;
-use crate::view::sentences::{capitalised, sentence};
+use crate::view::sentences::{sentence, uncapitalised};
 use crate::view::story::{Entry, Story};
 use crate::view::timeline::{Mark, MarkKind, Prominence};
 
@@ -54,7 +55,11 @@ pub fn explain(story: Story, mark: &Mark) -> String {
         MarkKind::Arrow(_) | MarkKind::Call(_) => {
             texts.extend(sentence(story, entry));
             if mark.last != mark.entry && outcome_is_news(story, mark.last) {
-                texts.extend(sentence(story, story.entry(mark.last)));
+                let last = story.entry(mark.last);
+                texts.extend(why(story, entry));
+                texts.extend(sentence(story, last));
+                texts.extend(why(story, last));
+                return texts.join(" ");
             }
         }
     }
@@ -80,74 +85,6 @@ fn outcome_is_news(story: Story, last: EntryId) -> bool {
             | Event::ResponseReceived { .. }
             | Event::CallReturned { exception: None, .. }
     )
-}
-
-/// A sentence within a sentence keeps its capital where a name begins it.
-fn uncapitalised(story: Story, text: String) -> String {
-    let first = text.split([' ', '\'']).next().unwrap_or_default();
-    let names = &story.index.names;
-    let broker = first.strip_prefix('B').is_some_and(|digits| digits.parse::<u8>().is_ok());
-    let application =
-        (0..story.setup.applications.len()).any(|n| names.application(ApplicationId(n as u8)) == first);
-    if broker || application {
-        return text;
-    }
-    let mut letters = text.chars();
-    match letters.next() {
-        Some(first) => first.to_lowercase().chain(letters).collect(),
-        None => text,
-    }
-}
-
-/// Why something happened, where its cause says more than the sentence itself.
-fn why(story: Story, entry: &Entry) -> Option<String> {
-    let because = |text: &str| Some(format!("Why: {text}"));
-    match entry.event {
-        Event::RequestSent { message, request: Request::Produce { .. }, .. } => {
-            let journey = story.index.journey(message)?;
-            if journey.attempt < 2 {
-                return None;
-            }
-            let records = story.message_records(message);
-            let first = *records.first()?;
-            let earlier = story.entries[..entry.id.0 as usize].iter().rev();
-            let retry =
-                earlier.filter(|before| before.actor == entry.actor).find_map(|before| {
-                    match before.event {
-                        Event::RetryScheduled { first_record, error, .. } if first_record == first => {
-                            Some(error)
-                        }
-                        _ => None,
-                    }
-                })?;
-            Some(format!(
-                "Why: the attempt before ended in {retry}, and the producer can't know whether it was stored."
-            ))
-        }
-        Event::RecordFailed { exception, .. } => {
-            let unknown = crate::engine::kafka::error::ExceptionClass::TimeoutException;
-            if exception.class == unknown {
-                because("the time was up. That says nothing about the log: the record may be there.")
-            } else {
-                None
-            }
-        }
-        Event::PartitionChanged { .. } | Event::MessageLost { .. } | Event::BrokerFenced { .. } => {
-            let cause = story.entry(entry.cause?);
-            let text = sentence(story, cause)?;
-            match cause.event {
-                Event::BrokerFenced { .. }
-                | Event::BrokerKilled
-                | Event::BrokerStopping
-                | Event::RequestSent { request: Request::AlterPartition { .. }, .. } => {
-                    Some(format!("Why: {}", uncapitalised(story, text)))
-                }
-                _ => None,
-            }
-        }
-        _ => None,
-    }
-    .map(capitalised)
 }
 
 /// How much a fact matters to a reader of the story.
@@ -335,8 +272,9 @@ mod tests {
         };
         assert_eq!(
             explained("connection cut"),
-            "B1 acknowledges record 1 to P: offset 1. The answer to Produce (record 1) from B1 is lost with the \
-             connection: P can't know that it was done."
+            "B1 acknowledges record 1 to P: offset 1. Why: with acks=all the leader answers once its high watermark is \
+             beyond what was appended. The answer to Produce (record 1) from B1 is lost with the connection: P can't \
+             know that it was done."
         );
         assert_eq!(
             explained("retry"),

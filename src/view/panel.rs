@@ -39,10 +39,16 @@ pub struct Strip {
     pub broker: String,
     /// The controller has it as the leader.
     pub leads: bool,
+    /// The controller has it in the ISR.
+    pub in_sync: bool,
     /// Its process is down.
     pub down: bool,
     /// What is special about it: down, fenced, not in sync; empty: nothing.
     pub note: String,
+    /// The offset at which the last step cut the log off.
+    pub cut_off: Option<Offset>,
+    /// The log end offset, where it is another than the leader's.
+    pub end: Option<Offset>,
     /// How many older cells are not shown.
     pub hidden: usize,
     /// Cells and watermarks, in order.
@@ -73,6 +79,8 @@ pub enum Place {
 /// A cell of a strip.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StripCell {
+    /// Its offset.
+    pub offset: Offset,
     /// Its number, or C or A for a marker.
     pub label: String,
     /// The record's colour; none for a marker.
@@ -125,6 +133,28 @@ impl Panel {
         lists.extend(sink(story, state));
         Panel { partitions, lists }
     }
+
+    /// What the state says now, with the facts marked whose value is another than it was before the step.
+    pub fn between(story: Story, before: &State, now: &State) -> Panel {
+        let (before, mut panel) = (Panel::new(story, before), Panel::new(story, now));
+        let partitions = panel.partitions.iter_mut().zip(&before.partitions);
+        partitions.for_each(|(partition, before)| compare(&mut partition.facts, &before.facts));
+        for list in &mut panel.lists {
+            let known = before.lists.iter().find(|before| before.title == list.title);
+            compare(&mut list.facts, known.map_or(&[], |before| &before.facts));
+        }
+        panel
+    }
+}
+
+/// Marks the facts that differ from the fact of that name before; of several of one name, the one in the same place.
+fn compare(facts: &mut [Fact], before: &[Fact]) {
+    for place in 0..facts.len() {
+        let name = facts[place].name;
+        let earlier = facts[..place].iter().filter(|fact| fact.name == name).count();
+        let was = before.iter().filter(|fact| fact.name == name).nth(earlier);
+        facts[place].changed = was.is_none_or(|was| was.value != facts[place].value);
+    }
 }
 
 fn partition(story: Story, state: &State, id: PartitionId) -> PartitionPanel {
@@ -152,9 +182,14 @@ fn partition(story: Story, state: &State, id: PartitionId) -> PartitionPanel {
                 Life::Alive if !known.isr.contains(broker) => "not in sync",
                 Life::Alive => "",
             };
+            let cut_off = changed_from(state, broker, id).filter(|from| *from >= replica.end);
+            let leading = state.leading_replica(id).map(|leading| leading.end);
             Some(Strip {
                 broker: broker.to_string(),
                 leads: known.leader == Some(broker),
+                in_sync: known.isr.contains(broker),
+                cut_off,
+                end: (leading != Some(replica.end)).then_some(replica.end),
                 down,
                 note: note.to_owned(),
                 hidden: replica.cells().count().saturating_sub(CELLS),
@@ -165,11 +200,16 @@ fn partition(story: Story, state: &State, id: PartitionId) -> PartitionPanel {
     PartitionPanel { name: story.index.names.partition(id).to_owned(), facts, strips }
 }
 
-fn places(story: Story, state: &State, broker: BrokerId, id: PartitionId, replica: &Replica) -> Vec<Place> {
-    let appended_from = state.changed.iter().find_map(|changed| match changed {
+/// From which offset on the last step changed a log.
+fn changed_from(state: &State, broker: BrokerId, id: PartitionId) -> Option<Offset> {
+    state.changed.iter().find_map(|changed| match changed {
         Changed::Log { broker: of, partition, from } if (*of, *partition) == (broker, id) => Some(*from),
         _ => None,
-    });
+    })
+}
+
+fn places(story: Story, state: &State, broker: BrokerId, id: PartitionId, replica: &Replica) -> Vec<Place> {
+    let appended_from = changed_from(state, broker, id);
     let high = Place::HighWatermark {
         offset: replica.high_watermark,
         changed: state.changed.contains(&Changed::HighWatermark(broker, id)),
@@ -245,7 +285,7 @@ fn strip_cell(story: Story, cell: &LogCell, changed: bool) -> StripCell {
     let copy = if cell.further_copy { ", a further copy" } else { "" };
     let sentence =
         format!("offset {}: {what}{copy}, leader epoch {}{writer}{state}", cell.offset, cell.leader_epoch);
-    StripCell { label, colour, look, sentence, changed }
+    StripCell { offset: cell.offset, label, colour, look, sentence, changed }
 }
 
 fn application_list(
@@ -451,5 +491,87 @@ fn call_name(call: Call) -> &'static str {
         Call::CommitOffsets { asynchronous: false } => "commitSync()",
         Call::CommitOffsets { asynchronous: true } => "commitAsync()",
         Call::Poll => "poll()",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::state::History;
+    use crate::view::testing::{Run, lost_acknowledgement, transactions_and_failover};
+
+    /// A panel as text; `*` is what the last step changed, `|` the high watermark, `:` the last stable offset.
+    fn text(panel: &Panel) -> String {
+        let mut text = String::new();
+        let star = |changed: bool| if changed { "*" } else { "" };
+        let facts = |facts: &[Fact]| {
+            let fact = |fact: &Fact| format!("{} {}{}", fact.name, fact.value, star(fact.changed));
+            facts.iter().map(fact).collect::<Vec<_>>().join(" · ")
+        };
+        for partition in &panel.partitions {
+            text.push_str(&format!("  {}: {}\n", partition.name, facts(&partition.facts)));
+            for strip in &partition.strips {
+                let sync = if strip.in_sync { "=" } else { " " };
+                text.push_str(&format!(
+                    "    {sync}{}{}",
+                    strip.broker,
+                    if strip.leads { " leads" } else { "" }
+                ));
+                for place in &strip.places {
+                    text.push_str(&match place {
+                        Place::Cell(cell) => {
+                            format!(" {}={}{}{}", cell.offset, cell.label, cell.look, star(cell.changed))
+                        }
+                        Place::HighWatermark { changed, .. } => format!(" |{}", star(*changed)),
+                        Place::LastStableOffset { changed, .. } => format!(" :{}", star(*changed)),
+                    });
+                }
+                if let Some(from) = strip.cut_off {
+                    text.push_str(&format!(" cut off at {from}"));
+                }
+                if let Some(end) = strip.end {
+                    text.push_str(&format!(" ends at {end}"));
+                }
+                text.push_str(&format!(" {}\n", strip.note));
+            }
+        }
+        for list in &panel.lists {
+            text.push_str(&format!("  {}: {}\n", list.title, facts(&list.facts)));
+        }
+        text
+    }
+
+    /// The panel at each entry at which it changes.
+    fn all(run: &Run) -> String {
+        let story = run.story();
+        let history = History::new(story);
+        let (mut said, mut last) = (String::new(), String::new());
+        for count in 0..=story.entries.len() {
+            let before = history.at(story, count.saturating_sub(1));
+            let now = text(&Panel::between(story, &before, &history.at(story, count)));
+            if now.replace('*', "") != last.replace('*', "") {
+                let at = count
+                    .checked_sub(1)
+                    .map_or(crate::engine::sim::time::Time::ZERO, |n| story.entries[n].at);
+                said.push_str(&format!("{at}\n{now}"));
+                last = now;
+            }
+        }
+        said
+    }
+
+    #[test]
+    fn the_state_step_by_step() {
+        for (run, name) in [
+            (lost_acknowledgement(), "lost-acknowledgement"),
+            (transactions_and_failover(), "transactions-and-failover"),
+        ] {
+            let got = all(&run);
+            let path = format!("src/view/snapshots/{name}-state.txt");
+            if std::env::var_os("UPDATE_EXPECT").is_some() {
+                std::fs::write(&path, &got).expect("the snapshot is written");
+            }
+            assert!(got == std::fs::read_to_string(&path).expect("the snapshot"), "{got}");
+        }
     }
 }

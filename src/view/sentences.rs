@@ -696,3 +696,19 @@ fn marker_name(kind: MarkerKind) -> &'static str {
         MarkerKind::Abort => "ABORT",
     }
 }
+/// A sentence within a sentence keeps its capital where a name begins it.
+pub fn uncapitalised(story: Story, text: String) -> String {
+    let first = text.split([' ', '\'']).next().unwrap_or_default();
+    let names = &story.index.names;
+    let broker = first.strip_prefix('B').is_some_and(|digits| digits.parse::<u8>().is_ok());
+    let application =
+        (0..story.setup.applications.len()).any(|n| names.application(ApplicationId(n as u8)) == first);
+    if broker || application {
+        return text;
+    }
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) => first.to_lowercase().chain(letters).collect(),
+        None => text,
+    }
+}

@@ -299,6 +299,20 @@ impl Story<'_> {
         }
     }
 
+    /// To whom a producer last sent the batch that begins with a record, before an entry, and how many records that has.
+    pub fn last_produce(&self, entry: &Entry, first: RecordId) -> Option<(Node, u64)> {
+        let before = self.entries[..entry.id.0 as usize].iter().rev();
+        before.filter(|before| before.actor == entry.actor).find_map(|before| match before.event {
+            Event::RequestSent { to, request: Request::Produce { batches, .. }, .. } => {
+                let batches = self.arenas.batches.get(batches).iter();
+                let mut sizes = batches.map(|batch| self.batch_records(batch));
+                let found = sizes.find(|records| records.first() == Some(&first))?;
+                Some((to, found.len() as u64))
+            }
+            _ => None,
+        })
+    }
+
     /// The entry of an id.
     pub fn entry(&self, id: EntryId) -> &Entry {
         &self.entries[id.0 as usize]
