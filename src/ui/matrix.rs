@@ -23,10 +23,19 @@ pub fn Matrix() -> impl IntoView {
     let progress = measuring.progress;
     let go = move |_| match measuring.state.get_untracked() {
         State::Running => measuring.stop(),
-        _ => measuring.go_on(),
+        State::Complete => measuring.refine(),
+        State::Waiting | State::Stopped => measuring.go_on(),
     };
-    let go_name = move || if measuring.state.get() == State::Running { "Stop" } else { "Go on" };
-    let ended = move || matches!(measuring.state.get(), State::Waiting | State::Complete);
+    let go_name = move || match measuring.state.get() {
+        State::Running => "Stop",
+        State::Complete => "Five times as many runs",
+        State::Waiting | State::Stopped => "Go on",
+    };
+    let ended = move || match measuring.state.get() {
+        State::Waiting => true,
+        State::Complete => !measuring.can_refine(),
+        State::Running | State::Stopped => false,
+    };
     let no_yours = move || measuring.no_yours.get();
     let heads: Vec<AnyView> = titles()
         .map(|title| {

@@ -17,8 +17,13 @@ use leptos::prelude::*;
 use std::time::Duration;
 use wasm_bindgen::prelude::*;
 
-/// Runs under faults of each column: with their share of calm and saturated ones 50,000 of three columns.
-const RUNS: u64 = 16_500;
+/// Runs under faults of each column at first: with their share of calm and saturated ones 10,000 of three columns. Who
+/// wants narrower intervals refines.
+const RUNS: u64 = 3_300;
+/// So many times as many runs are a refinement.
+const REFINEMENT: u64 = 5;
+/// The most runs under faults of each column.
+const RUNS_MOST: u64 = RUNS * REFINEMENT * REFINEMENT;
 /// The first picture comes first.
 const PATIENCE: Duration = Duration::from_millis(400);
 /// How often what is shown is refreshed.
@@ -150,7 +155,8 @@ impl Measuring {
             if changed {
                 let columns = driver.columns.iter();
                 let columns = columns.map(|column| (column.title.clone(), column.column.clone())).collect();
-                let campaign = Campaign { columns, runs: RUNS };
+                let runs = driver.pool.as_ref().map_or(RUNS, |pool| pool.campaign().runs);
+                let campaign = Campaign { columns, runs };
                 match &mut driver.pool {
                     Some(pool) => pool.restart(campaign),
                     None => driver.pool = Some(driver.set_out(self, campaign)),
@@ -174,6 +180,22 @@ impl Measuring {
         });
         self.feed_all();
         self.refresh();
+    }
+
+    /// More runs of the same, so that intervals are narrower.
+    pub fn refine(self) {
+        self.driver.update_value(|driver| {
+            if let Some(pool) = &mut driver.pool {
+                pool.refine((pool.campaign().runs * REFINEMENT).min(RUNS_MOST));
+            }
+        });
+        self.go_on();
+    }
+
+    /// Whether more runs can be asked for when these are done.
+    pub fn can_refine(self) -> bool {
+        self.driver
+            .with_value(|driver| driver.pool.as_ref().is_some_and(|pool| pool.campaign().runs < RUNS_MOST))
     }
 
     /// Stops: workers are given nothing any more.

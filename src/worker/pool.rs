@@ -89,6 +89,15 @@ impl Pool {
         self.begin(before.columns, before.runs);
     }
 
+    /// So many runs of each column are wanted, if there are not as many already: what is done stays, for a run's luck
+    /// hangs on its number alone.
+    pub fn refine(&mut self, runs: u64) {
+        self.campaign.runs = self.campaign.runs.max(runs);
+        for share in &mut self.shares {
+            share.runs = share.task.part.runs(self.campaign.runs);
+        }
+    }
+
     fn begin(&mut self, before: Vec<(String, Column)>, runs_before: u64) {
         self.generation += 1;
         let old = std::mem::take(&mut self.shares);

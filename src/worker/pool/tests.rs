@@ -15,7 +15,14 @@ fn campaign(seed: u64, runs: u64) -> Campaign {
 
 /// Works a pool off with so many workers, all messages as they travel; a run takes so many microseconds by the clock.
 fn worked_off(pool: &mut Pool, workers: usize, micros: u64) {
-    let mut benches: Vec<Bench> = (0..workers).map(|_| Bench::default()).collect();
+    work_off(pool, &mut benches(workers), micros);
+}
+
+fn benches(workers: usize) -> Vec<Bench> {
+    (0..workers).map(|_| Bench::default()).collect()
+}
+
+fn work_off(pool: &mut Pool, benches: &mut [Bench], micros: u64) {
     let mut clock = 0;
     while !pool.progress().is_complete() {
         for (worker, bench) in benches.iter_mut().enumerate() {
@@ -48,6 +55,42 @@ fn sums_do_not_depend_on_who_carries_out_which_runs() {
         let found = hashes(&pool);
         assert_eq!(*expected.get_or_insert_with(|| found.clone()), found, "{workers} workers");
     }
+}
+
+#[test]
+fn more_runs_come_to_what_they_would_have_at_once() {
+    let (mut refined, mut benches) = (Pool::new(campaign(3, 20), 2, SLICE), benches(2));
+    work_off(&mut refined, &mut benches, 3_000);
+    refined.refine(60);
+    assert_eq!(refined.progress(), Progress { done: 3 * (20 + 8 + 8), total: 3 * (60 + 8 + 8) });
+    work_off(&mut refined, &mut benches, 3_000);
+    let mut at_once = Pool::new(campaign(3, 60), 1, SLICE);
+    worked_off(&mut at_once, 1, 100);
+    assert_eq!(hashes(&refined), hashes(&at_once));
+    // Fewer are no refinement.
+    refined.refine(10);
+    assert!(refined.progress().is_complete() && refined.campaign().runs == 60);
+}
+
+#[test]
+fn few_runs_of_every_part_come_first() {
+    let mut pool = Pool::new(campaign(3, 60), 1, SLICE);
+    let mut bench = Bench::default();
+    let mut clock = 0;
+    while pool.progress().done < 3 * 3 * 8 {
+        for message in pool.next(0) {
+            // A run takes as long as a slice.
+            let mut tick = || {
+                clock += SLICE;
+                clock
+            };
+            if let Some(answer) = bench.answer(message, &mut tick) {
+                pool.take(0, answer).expect("nothing is refused");
+            }
+        }
+    }
+    let runs: Vec<u64> = pool.campaign().tasks().map(|task| pool.sums(task).runs).collect();
+    assert_eq!(runs, [8; 9]);
 }
 
 #[test]
