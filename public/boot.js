@@ -4,6 +4,7 @@ const tag = document.querySelector('script[data-wasm]');
 const address = (key) => new URL(tag.dataset[key], document.baseURI).href;
 const bindings = await import(address('js'));
 const wasm = await bindings.default({ module_or_path: address('wasm') });
+bindings.openPage();
 // What Trunk's own start script offers to other scripts.
 window.wasmBindings = bindings;
 dispatchEvent(new CustomEvent('TrunkApplicationStarted', { detail: { wasm } }));

@@ -17,7 +17,7 @@
 //! - [`view`]: pure view models: from a trace to lanes, marks, state, narration, verdict.
 //! - [`worker`]: measuring in the background: the messages, and how the work is shared out.
 //! - `ui` (wasm only): the page, in Leptos components that draw view models.
-//! - `api` (wasm only): what JavaScript sees of the module.
+//! - `api` (wasm only): what JavaScript sees of the module: the page, figures in other pages, the engine for programs.
 //!
 //! - `command_line` (native only): the command-line runner.
 //! - `fidelity` (native only): the engine against recordings of a real Kafka and known outcomes, and the table of it.

@@ -34,6 +34,22 @@ pub enum Control {
 }
 
 impl Control {
+    /// All of them.
+    pub const ALL: [Control; 12] = [
+        Control::Acks,
+        Control::Idempotence,
+        Control::Retries,
+        Control::MaxInFlight,
+        Control::TransactionalId,
+        Control::ReplicationFactor,
+        Control::MinInsyncReplicas,
+        Control::Commit,
+        Control::IsolationLevel,
+        Control::Sink,
+        Control::Records,
+        Control::Seed,
+    ];
+
     /// The key or the word under which it is known.
     pub const fn key(self) -> &'static str {
         match self {

@@ -73,7 +73,12 @@ pub fn Controls() -> impl IntoView {
     .into_any()
 }
 
-fn setting(lab: Lab, groups: Memo<Vec<controls::Group>>, control: Control, input: Input) -> AnyView {
+pub(super) fn setting(
+    lab: Lab,
+    groups: Memo<Vec<controls::Group>>,
+    control: Control,
+    input: Input,
+) -> AnyView {
     let find = move |tell: fn(&Setting) -> String| {
         groups.with(|groups| {
             let mut settings = groups.iter().flat_map(|group| &group.settings);
@@ -171,8 +176,9 @@ fn answer(said: Said) -> AnyView {
     .into_any()
 }
 
+/// The failures of a guarantee, a button each.
 #[component]
-fn Failures() -> impl IntoView {
+pub fn Failures() -> impl IntoView {
     let lab = Lab::of_page();
     // A custom scenario keeps the failures of the guarantee that it came from: none are offered, since they would
     // replace its settings.
@@ -202,7 +208,7 @@ fn Failures() -> impl IntoView {
         .into_any()
     };
     view! {
-        <section class="group" hidden=move || failures.with(Vec::is_empty)>
+        <section class="group faults" hidden=move || failures.with(Vec::is_empty)>
             <h2 class="label">"What if"</h2>
             <ul class="failures">{move || failures.get().into_iter().map(button).collect::<Vec<_>>()}</ul>
         </section>

@@ -9,6 +9,7 @@ use crate::scenario::matrix_settings::MatrixSettings;
 use crate::scenario::{Look as LookedAt, Note, Problem, Scenario, StepLine, presets};
 use crate::view::attacks::{Target, fork};
 use crate::view::changes::Changes;
+use crate::view::embed::Range;
 use crate::view::figure::{Figure, Look};
 use crate::view::panel::Panel;
 use crate::view::scene::Options;
@@ -92,6 +93,10 @@ pub struct Lab {
     pub panel: Memo<Panel>,
     /// How the matrix is measured.
     pub matrix: RwSignal<MatrixSettings>,
+    /// Where the playhead can go; none: everywhere.
+    pub range: RwSignal<Option<Range>>,
+    /// How often the box around has changed its width by itself.
+    pub resized: RwSignal<u32>,
     /// The controls are open, where they are a sheet from below.
     pub sheet: RwSignal<bool>,
     /// What a reader is about to break.
@@ -169,6 +174,8 @@ impl Lab {
             look,
             panel,
             matrix: RwSignal::new(matrix),
+            range: RwSignal::new(None),
+            resized: RwSignal::new(0),
             sheet: RwSignal::new(false),
             aim: RwSignal::new(None),
             forked: RwSignal::new(String::new()),
@@ -193,7 +200,7 @@ impl Lab {
         self.change(command, Changes::note);
         match self.scenario.with_untracked(|scenario| scenario.look.clone()) {
             Some(look) => self.look_at(&look),
-            None => self.set_playhead.set(self.figure.with_untracked(|figure| figure.len())),
+            None => self.go_to(usize::MAX),
         }
     }
 
@@ -323,10 +330,18 @@ impl Lab {
 
     /// Moves the playhead to where so many facts have happened.
     pub fn go_to(self, count: usize) {
-        let count = count.min(self.figure.with_untracked(|figure| figure.len()));
+        let count = self.clamp(count.min(self.figure.with_untracked(|figure| figure.len())));
         if self.playhead.get_untracked() != count {
             self.set_playhead.set(count);
         }
+    }
+
+    /// The nearest place that the playhead can go to.
+    fn clamp(self, count: usize) -> usize {
+        let Some(Range { from, to }) = self.range.get_untracked() else { return count };
+        let of =
+            |at: Time| self.look.with_untracked(|look| look.steps.at_time(at).map_or(0, |step| step.count()));
+        count.max(of(from)).min(of(to))
     }
 
     /// Moves the playhead to the last thing that had happened at an instant.

@@ -10,6 +10,7 @@ mod bar;
 mod choosing;
 mod controls;
 mod element;
+pub mod embedded;
 mod evidence;
 mod fewest;
 mod fidelity;

@@ -6,7 +6,11 @@ use leptos::prelude::*;
 
 /// Headline and chips.
 #[component]
-pub fn Verdict() -> impl IntoView {
+pub fn Verdict(
+    /// What a screen reader calls it: a page may have several.
+    #[prop(default = "Verdict".to_owned())]
+    label: String,
+) -> impl IntoView {
     let lab = Lab::of_page();
     let headline = move || lab.figure.with(|figure| figure.verdict.headline.clone());
     let more = move || lab.figure.with(|figure| figure.verdict.more.join(" "));
@@ -20,7 +24,7 @@ pub fn Verdict() -> impl IntoView {
         .into_any()
     };
     view! {
-        <section class="verdict" aria-label="Verdict" aria-live="polite">
+        <section class="verdict" aria-label=label aria-live="polite">
             <hgroup>
                 // What plays a run from elsewhere on the page brings the reader here.
                 <h2 tabindex="-1">{headline}</h2>

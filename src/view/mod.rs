@@ -25,6 +25,7 @@
 //! - [`overview`]: a run from afar.
 //! - [`selection`]: what a reader follows, by the names of a link.
 //! - [`keys`]: what each key does. [`walk`]: from mark to mark. [`turns`]: the entries that change a verdict.
+//! - [`embed`]: what the author of another page asks a figure for, and what it tells.
 
 pub mod attacks;
 pub mod causes;
@@ -32,6 +33,7 @@ pub mod changes;
 mod chunked;
 pub mod controls;
 pub mod draft;
+pub mod embed;
 pub mod evidence;
 pub mod export;
 pub mod fewest;

@@ -11,6 +11,7 @@
 
 pub mod bench;
 pub mod inquiry;
+pub mod measurement;
 pub mod pool;
 pub mod protocol;
 mod words;

@@ -17,8 +17,8 @@ export const FLAGS = [
 
 /** A browser and a server for all tests of one file: `before` and `after` start and close it. */
 export class Lab {
-  static async start() {
-    const server = await serve();
+  static async start(options) {
+    const server = await serve(options);
     try {
       const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
       return new Lab(server, await chromium.launch({ executablePath, args: FLAGS }));

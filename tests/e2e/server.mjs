@@ -18,6 +18,8 @@ const TYPES = {
   '.css': 'text/css; charset=utf-8',
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
+  '.json': 'application/json',
+  '.svg': 'image/svg+xml',
   '.wasm': 'application/wasm',
 };
 
@@ -36,20 +38,25 @@ function fileFor(root, path) {
 
 /**
  * Serves a folder on this machine. The page lies at `origin + base`: a path that is not the root, so that an
- * address in the page which is not relative shows as a missing file.
+ * address in the page which is not relative shows as a missing file. `also` are other folders by their base, and `policy` is
+ * the Content-Security-Policy, or gives it for a path.
  */
-export async function serve({ folder = 'dist', port = 0, base = '/docs/lab/' } = {}) {
+export async function serve({ folder = 'dist', port = 0, base = '/docs/lab/', also = {}, policy = CONTENT_SECURITY_POLICY } = {}) {
   const root = resolve(folder);
+  // The longest base first: one may lie below another.
+  const mounts = Object.entries({ [base]: folder, ...also }).sort(([a], [b]) => b.length - a.length);
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, 'http://localhost');
-    const file = pathname.startsWith(base) ? fileFor(root, `/${pathname.slice(base.length)}`) : undefined;
+    const mount = mounts.find(([base]) => pathname.startsWith(base));
+    const file = mount && fileFor(resolve(mount[1]), `/${pathname.slice(mount[0].length)}`);
     if (!file) {
       response.writeHead(404, { 'Content-Type': 'text/plain' }).end('not found\n');
       return;
     }
+    const forbidden = typeof policy === 'function' ? policy(pathname) : policy;
     response.writeHead(200, {
       'Content-Type': TYPES[extname(file)] ?? 'application/octet-stream',
-      'Content-Security-Policy': CONTENT_SECURITY_POLICY,
+      ...(forbidden && { 'Content-Security-Policy': forbidden }),
       'Cache-Control': 'no-store',
     });
     createReadStream(file).pipe(response);

@@ -43,6 +43,13 @@ pub fn Timeline() -> impl IntoView {
     plot.on_load(move |_| request_animation_frame(measure));
     let resized = window_event_listener(ev::resize, move |_| measure());
     on_cleanup(move || resized.remove());
+    // A box may get another width while the window keeps its own.
+    Effect::new(move |before: Option<()>| {
+        lab.resized.track();
+        if before.is_some() {
+            measure();
+        }
+    });
 
     let zoom = RwSignal::new(Zoom::default());
     let is_long = Memo::new(move |_| lab.look.with(|look| look.scene.is_long()));
