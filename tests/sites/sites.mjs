@@ -104,7 +104,11 @@ async function check(name, site) {
   try {
     const page = await context.newPage();
     const problems = [];
-    page.on('console', (message) => message.type() === 'error' && problems.push(`console: ${message.text()}`));
+    page.on('console', (message) => {
+      // The icon that a browser asks for by itself, where a site has none, is no figure's.
+      const { url } = message.location();
+      if (message.type() === 'error' && new URL(url, server.origin).pathname !== '/favicon.ico') problems.push(`console: ${message.text()} ${url}`);
+    });
     page.on('pageerror', (error) => problems.push(`uncaught: ${error.message}`));
     context.on('request', (request) => {
       const { protocol, origin } = new URL(request.url());

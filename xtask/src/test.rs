@@ -90,16 +90,28 @@ const STEPS: &[Step] = &[
     },
 ];
 
+/// Not among the others: it fetches four generators of documentation sites, and takes minutes.
+const SITES: Step = Step {
+    name: "sites",
+    tools: BROWSER,
+    words: &["node", "tests/sites/sites.mjs"],
+    advice: "It puts dist/, as the step release-build leaves it, into sites. The lines above name those that failed. \
+             It needs python3 with venv, npm and cargo, and a network.",
+};
+
 /// The names of the steps, for messages.
 pub fn names() -> String {
     STEPS.iter().map(|step| step.name).collect::<Vec<_>>().join(", ")
 }
 
-/// The steps that the command line asks for, in their order: all of them, or those named by `--only`.
+/// The steps that the command line asks for, in their order: all of them, those named by `--only`, or the one of `--sites`.
 ///
 /// # Errors
-/// If a word is not `--only`, or what follows it not a step.
+/// If a word is neither, or what follows `--only` not a step.
 pub fn parse(words: &[&str]) -> Result<Vec<&'static Step>, Failure> {
+    if words == ["--sites"] {
+        return Ok(vec![&SITES]);
+    }
     let mut only = Vec::new();
     for pair in words.chunks(2) {
         match pair {
@@ -197,6 +209,7 @@ mod tests {
     fn all_steps_are_run_unless_some_are_named() {
         assert_eq!(names_of(&[]).map(|steps| steps.len()), Some(STEPS.len()));
         assert_eq!(names_of(&["--only", "clippy", "--only", "format"]), Some(vec!["format", "clippy"]));
+        assert_eq!(names_of(&["--sites"]), Some(vec!["sites"]));
         for wrong in [&["--only"][..], &["--only", "nothing"], &["clippy"]] {
             assert_eq!(names_of(wrong), None, "{wrong:?}");
         }
