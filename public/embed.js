@@ -184,7 +184,6 @@ export class KafkaGuaranteesElement extends Base {
   #seen;
   #asked;
   #attempt = 0;
-  #heard = (name, detail) => this.#tell(name, detail);
 
   constructor() {
     super();
@@ -301,8 +300,13 @@ export class KafkaGuaranteesElement extends Base {
   }
 
   #close() {
-    this.#figure?.free();
+    const figure = this.#figure;
     this.#figure = undefined;
+    if (figure) {
+      // What it has asked the browser to do in the next frame must still find it.
+      figure.pause();
+      requestAnimationFrame(() => requestAnimationFrame(() => figure.free()));
+    }
     this.#parts.figure?.remove();
     this.#parts.figure = undefined;
     this.#parts.fallback.hidden = false;
@@ -332,7 +336,8 @@ export class KafkaGuaranteesElement extends Base {
       this.#name();
       this.#fill();
       this.#parts.fallback.hidden = true;
-      this.#figure = new EmbeddedFigure(figure, wanted, address('index.html'), this.#heard);
+      const heard = (name, detail) => attempt === this.#attempt && this.#tell(name, detail);
+      this.#figure = new EmbeddedFigure(figure, wanted, address('index.html'), heard);
       let width = figure.clientWidth;
       this.#sizes = new ResizeObserver(() => {
         if (width === figure.clientWidth) return;
