@@ -97,7 +97,7 @@ impl Searching {
 }
 
 /// Plays a script, paused at its first fault.
-fn play(lab: Lab, script: &str) {
+pub fn play(lab: Lab, script: &str) {
     lab.send(Command::Open(Box::new(crate::scenario::read(script).scenario)));
     if let Some(count) = lab.figure.with_untracked(|figure| first_fault(figure)) {
         lab.go_to(count);

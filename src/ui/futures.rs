@@ -2,9 +2,11 @@
 //! verdict. `timeline::moments` draws them.
 
 use super::asking::{Asking, Urgency};
+use super::fewest::play;
 use super::lab::Lab;
 use crate::engine::sim::trace::EntryId;
 use crate::scenario::measured::Workload;
+use crate::view::fewest;
 use crate::view::matrix::mix;
 use crate::view::matrix::number::grouped;
 use crate::view::moments::{BrokenPromise, Kind, Moment, Told};
@@ -33,6 +35,8 @@ pub struct Futures {
     pub strips: RwSignal<Vec<Strip>>,
     /// How far they are.
     pub drawing: RwSignal<Drawing>,
+    /// What came of leaving things out; empty: nobody has asked.
+    pub shrunk: RwSignal<String>,
     /// The inquiries under way: for the moments, for the odds.
     asked: StoredValue<(Option<u32>, Option<u32>)>,
 }
@@ -44,6 +48,7 @@ impl Futures {
             told: RwSignal::new(None),
             strips: RwSignal::new(Vec::new()),
             drawing: RwSignal::new(Drawing::default()),
+            shrunk: RwSignal::new(String::new()),
             asked: StoredValue::new((None, None)),
         };
         provide_context(futures);
@@ -67,6 +72,7 @@ impl Futures {
         self.told.set(None);
         self.strips.set(Vec::new());
         self.drawing.set(Drawing::default());
+        self.shrunk.set(String::new());
     }
 
     fn ask(self, lab: Lab) {
@@ -104,6 +110,26 @@ impl Futures {
             _ => self.drawing.set(Drawing::default()),
         });
         self.asked.update_value(|asked| asked.1 = Some(inquiry));
+    }
+
+    /// Leaves out what was not needed to break the promise, and plays what is left, paused at its first fault.
+    pub fn shrink(self, lab: Lab) {
+        let text = lab.scenario.with_untracked(|scenario| scenario.to_text());
+        let asked = text.clone();
+        self.shrunk.set("Leaving out what was not needed ...".to_owned());
+        Asking::of_page().ask(Urgency::Asked, Ask::Shrink { text }, move |now| match &now.news {
+            News::Shrunk { text, faults, before, runs } if now.done => {
+                // The reader may have gone on.
+                if lab.scenario.with_untracked(|scenario| scenario.to_text()) == asked {
+                    play(lab, text);
+                    let says = fewest::shrunk(*faults, *before, *runs);
+                    // What was said of the run before is forgotten with it, a little later.
+                    set_timeout(move || self.shrunk.set(says), std::time::Duration::ZERO);
+                }
+            }
+            News::Refused(why) => self.shrunk.set(why.clone()),
+            _ => {}
+        });
     }
 
     /// Draws no more; what there is stays.
@@ -212,6 +238,10 @@ pub fn Moments() -> impl IntoView {
                 <button class="button" type="button" on:click=toggle>
                     {move || if drawing.get().going { "Stop" } else { "Show the odds" }}
                 </button>
+                <button class="button" type="button" on:click=move |_| futures.shrink(lab)>
+                    "Reduce to the fewest faults"
+                </button>
+                <output>{move || futures.shrunk.get()}</output>
                 <progress
                     hidden=move || !drawing.get().going
                     aria-label="Random futures drawn"

@@ -10,6 +10,7 @@ use crate::engine::sim::time::Span;
 use crate::engine::sim::trace::EntryId;
 use crate::scenario::Scenario;
 use crate::scenario::explored::{self, Exploration};
+use crate::scenario::shrink::{Shrunk, shrink};
 use std::sync::Arc;
 
 /// The most inquiries that a worker has open.
@@ -34,6 +35,11 @@ pub enum Ask {
         window: u64,
         /// The last entry from which futures are drawn.
         until: u32,
+    },
+    /// The same run with less in it that still breaks the worst promise that it breaks.
+    Shrink {
+        /// The scenario.
+        text: String,
     },
     /// The fewest faults that break a promise.
     Fewest {
@@ -61,7 +67,7 @@ impl Ask {
                 }
                 Some(more)
             }
-            Ask::Moments { .. } | Ask::Odds { .. } => None,
+            Ask::Moments { .. } | Ask::Odds { .. } | Ask::Shrink { .. } => None,
         }
     }
 }
@@ -100,6 +106,17 @@ pub enum News {
     },
     /// How far a search is.
     Fewest(Fewest),
+    /// What is left of a scenario; before that: nothing.
+    Shrunk {
+        /// The whole text; empty: not known yet.
+        text: String,
+        /// How many faults are left.
+        faults: u32,
+        /// How many there were.
+        before: u32,
+        /// How many runs it took.
+        runs: u32,
+    },
     /// It can't be answered.
     Refused(String),
 }
@@ -155,6 +172,8 @@ enum Work {
     Moments(Box<no_return::Search>),
     Odds(Box<Draw>),
     Fewest(Box<Exploration>),
+    /// In one piece: it takes at most `shrink::RUNS_MAX` runs.
+    Shrink(Box<Scenario>, Option<Box<Result<Shrunk, String>>>),
 }
 
 fn scenario_of(text: &str) -> Result<Scenario, String> {
@@ -190,6 +209,7 @@ impl Inquiry {
                     rounds: odds::ROUNDS,
                 })))
             }
+            Ask::Shrink { text } => Work::Shrink(Box::new(scenario_of(text)?), None),
             Ask::Fewest { text, promise, faults, kinds, states } => {
                 let promise = Promise::ALL.get(*promise as usize).ok_or("a promise that nobody gave")?;
                 let mut question = explored::Question::new(&scenario_of(text)?, *promise);
@@ -211,6 +231,10 @@ impl Inquiry {
                 Work::Moments(search) => search.advance(EVENTS),
                 Work::Odds(draw) => draw.advance(EVENTS),
                 Work::Fewest(exploration) => exploration.advance(STATES).is_some(),
+                Work::Shrink(scenario, shrunk) => {
+                    *shrunk = Some(Box::new(shrink(scenario, None)));
+                    true
+                }
             };
             took = clock().saturating_sub(begun);
             if done || took >= micros {
@@ -231,6 +255,16 @@ impl Inquiry {
                 News::Odds { looked, of, places: draw.places().to_vec() }
             }
             Work::Fewest(exploration) => News::Fewest(fewest(exploration)),
+            Work::Shrink(_, shrunk) => match shrunk.as_deref() {
+                None => News::Shrunk { text: String::new(), faults: 0, before: 0, runs: 0 },
+                Some(Err(why)) => News::Refused(why.clone()),
+                Some(Ok(shrunk)) => News::Shrunk {
+                    text: shrunk.scenario.to_text(),
+                    faults: shrunk.faults,
+                    before: shrunk.faults_before,
+                    runs: shrunk.runs,
+                },
+            },
         }
     }
 

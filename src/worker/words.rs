@@ -159,7 +159,7 @@ impl Words<'_> {
 
     fn ask(&mut self, ask: &mut Ask) {
         match ask {
-            Ask::Moments { text } => self.text(text),
+            Ask::Moments { text } | Ask::Shrink { text } => self.text(text),
             Ask::Odds { form, window, until } => {
                 self.form(form);
                 self.number(window);
@@ -249,6 +249,10 @@ impl Words<'_> {
                 self.list(places, Place::default(), Self::place);
             }
             News::Fewest(fewest) => self.fewest(fewest),
+            News::Shrunk { text, faults, before, runs } => {
+                self.text(text);
+                [faults, before, runs].into_iter().for_each(|number| self.small(number));
+            }
             News::Refused(why) => self.text(why),
         }
     }
@@ -296,6 +300,7 @@ impl ToWorker {
                     Ask::Moments { .. } => 0,
                     Ask::Odds { .. } => 1,
                     Ask::Fewest { .. } => 2,
+                    Ask::Shrink { .. } => 3,
                 };
                 words.head(ASK + kind, inquiry);
                 words.ask(ask);
@@ -341,6 +346,7 @@ impl ToWorker {
                             Ask::Odds { form: PlanForm { text, faults, seed: 0 }, window: 0, until: 0 }
                         }
                         2 => Ask::Fewest { text, promise: 0, faults: 0, kinds: 0, states: 0 },
+                        3 => Ask::Shrink { text },
                         _ => return None,
                     };
                     words.ask(&mut ask);
@@ -366,6 +372,7 @@ impl FromWorker {
                     News::Odds { .. } => 1,
                     News::Fewest(_) => 2,
                     News::Refused(_) => 3,
+                    News::Shrunk { .. } => 4,
                 };
                 words.head(TOLD + kind, inquiry);
                 words.told(told);
@@ -402,6 +409,7 @@ impl FromWorker {
                         1 => News::Odds { looked: 0, of: 0, places: Vec::new() },
                         2 => News::Fewest(Fewest::default()),
                         3 => News::Refused(String::new()),
+                        4 => News::Shrunk { text: String::new(), faults: 0, before: 0, runs: 0 },
                         _ => return None,
                     };
                     let mut told = Told { done: false, micros: 0, news };
@@ -473,6 +481,7 @@ mod tests {
             ),
             (Ask::Fewest { text: text.clone(), promise: 1, faults: 1, kinds: 1, states: 2000 }, true),
             (Ask::Fewest { text, promise: 99, faults: 1, kinds: 1, states: 1 }, true),
+            (Ask::Shrink { text: preset.text.to_owned() }, true),
             (Ask::Moments { text: "nonsense".to_owned() }, true),
         ];
         for (inquiry, (ask, to_its_end)) in (0..).zip(asked) {

@@ -72,3 +72,12 @@ test('a setting that is changed shows which answers moved', () =>
     await moved.waitFor();
     assert.ok(await page.fewest.getByRole('row', { name: 'Nothing is stored twice' }).getByRole('button', { name: 'One more fault' }).isVisible());
   }));
+
+test('a run can be reduced to what was needed', () =>
+  lab.open({}, async (page) => {
+    await page.failure('The lost acknowledgement').click();
+    await page.moments.getByRole('button', { name: 'Reduce to the fewest faults' }).click({ timeout: 60_000 });
+    await page.moments.getByText(/^1 fault was enough, of 1: found in \d+ runs\.$/).waitFor({ timeout: 60_000 });
+    assert.match(await page.headline.innerText(), /stored twice/);
+    assert.equal((await page.happens()).length, 1);
+  }));
