@@ -23,9 +23,9 @@ pub fn Life() -> impl IntoView {
             let verdict = lab.figure.with(|figure| {
                 let told = figure.verdict.records.iter().find(|verdict| verdict.record == record);
                 let name = figure.story().index.names.records(&[record]);
-                format!("The life of {name}. {}", told.map_or("", |verdict| &verdict.text))
+                told.map_or_else(|| format!("The life of {name}"), |verdict| verdict.text.clone())
             });
-            verdict.trim_end().to_owned()
+            verdict
         })
     };
     let row = move |line: Line| {

@@ -154,5 +154,13 @@ fn has_new_room() {
 fn focus_takes(key: &str) -> bool {
     let Some(focused) = document().active_element() else { return false };
     let is = |kinds: &str| focused.matches(kinds).unwrap_or(false);
+    let moves = matches!(
+        key,
+        "ArrowLeft" | "ArrowRight" | "ArrowUp" | "ArrowDown" | "Home" | "End" | "PageUp" | "PageDown"
+    );
+    // A slider wants the keys that move it, a choice those and the blank; letters mean nothing to them.
+    if is("input[type=range], input[type=radio], input[type=checkbox]") {
+        return moves || key == " " && !is("input[type=range]");
+    }
     is("input, select, textarea") || (key == " " && is("button, summary, [role=button]"))
 }

@@ -8,7 +8,7 @@ use leptos::{html, prelude::*};
 use wasm_bindgen::JsCast;
 
 /// So many sentences stand on the page at once, around the playhead.
-const SHOWN: usize = 400;
+const SHOWN: usize = 160;
 
 /// The narration.
 #[component]

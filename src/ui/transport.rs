@@ -10,7 +10,8 @@ use std::time::Duration;
 /// How long a step is shown at speed 1.
 const STEP: Duration = Duration::from_millis(480);
 /// The speeds, in quarters.
-const SPEEDS: [(u32, &str); 5] = [(1, "¼×"), (2, "½×"), (4, "1×"), (8, "2×"), (16, "4×")];
+const SPEEDS: [(u32, &str); 7] =
+    [(1, "¼×"), (2, "½×"), (4, "1×"), (8, "2×"), (16, "4×"), (64, "16×"), (256, "64×")];
 
 /// What the two step buttons may go to.
 const STEPPING: [(Stepping, &str); 4] = [

@@ -192,7 +192,7 @@ fn partition(story: Story, state: &State, id: PartitionId) -> PartitionPanel {
                 end: (leading != Some(replica.end)).then_some(replica.end),
                 down,
                 note: note.to_owned(),
-                hidden: replica.cells().count().saturating_sub(CELLS),
+                hidden: replica.newest(0).0.saturating_sub(CELLS),
                 places: places(story, state, broker, id, replica),
             })
         })
@@ -220,10 +220,9 @@ fn places(story: Story, state: &State, broker: BrokerId, id: PartitionId, replic
     };
     // The last stable offset is said where it is not simply the high watermark.
     let differs = replica.last_stable_offset < replica.high_watermark;
-    let hidden = replica.cells().count().saturating_sub(CELLS);
     let mut places = Vec::new();
     let (mut high_due, mut stable_due) = (true, differs);
-    for cell in replica.cells().skip(hidden) {
+    for cell in replica.newest(CELLS).1 {
         if stable_due && cell.offset >= replica.last_stable_offset {
             places.push(stable.clone());
             stable_due = false;

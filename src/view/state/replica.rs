@@ -34,6 +34,13 @@ impl Replica {
         self.log.iter().skip(first)
     }
 
+    /// How many cells are there, and the newest of them, at most so many: without a walk over the whole log.
+    pub fn newest(&self, most: usize) -> (usize, impl Iterator<Item = &LogCell>) {
+        let first = self.log.partition_point(|cell| cell.offset < self.start);
+        let from = first.max(self.log.len().saturating_sub(most));
+        (self.log.len() - first, (from..self.log.len()).filter_map(|place| self.log.get(place)))
+    }
+
     pub(super) fn append(&mut self, batch: &Batch, contents: impl Iterator<Item = Content>) {
         let status = match batch.kind {
             BatchKind::Plain => Status::Plain,

@@ -122,3 +122,19 @@ fn every_way_to_an_instant_leads_to_the_same_state() {
     }
     assert!(story.entries.len() > 4 * CHECKPOINT);
 }
+
+#[test]
+fn the_newest_cells_are_the_last_of_all() {
+    let run = crate::view::testing::transactions_and_failover();
+    let story = run.story();
+    let state = History::new(story).at(story, story.entries.len());
+    let replica = state.replica(BrokerId::from_index(0), PartitionId::DEFAULT).expect("a replica");
+    let all: Vec<LogCell> = replica.cells().copied().collect();
+    assert!(all.len() > 2);
+    for most in [0, 1, 2, all.len(), all.len() + 5] {
+        let (count, newest) = replica.newest(most);
+        assert_eq!(count, all.len());
+        let wanted: Vec<&LogCell> = all.iter().skip(all.len().saturating_sub(most)).collect();
+        assert_eq!(newest.collect::<Vec<_>>(), wanted);
+    }
+}
