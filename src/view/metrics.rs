@@ -220,10 +220,12 @@ impl Metrics {
                 let before = self.series[FENCED].last().map_or(0, |last| last.1);
                 self.set(FENCED, entry, before.saturating_sub(1));
             }
-            Event::BatchAppended { batch } if !batch.is_marker() => {
-                if story.leader_before(batch.partition, entry.id).map(Node::Broker) == Some(entry.actor) {
-                    self.add(MESSAGES_IN, entry, story.batch_records(&batch).len() as u64);
-                }
+            Event::BatchAppended { batch }
+                if !batch.is_marker()
+                    && story.leader_before(batch.partition, entry.id).map(Node::Broker)
+                        == Some(entry.actor) =>
+            {
+                self.add(MESSAGES_IN, entry, story.batch_records(&batch).len() as u64);
             }
             Event::AppendRefused { .. } => self.add(FAILED_PRODUCE, entry, 1),
             Event::RequestSent { request: request @ Request::Produce { .. }, .. } => {

@@ -84,7 +84,7 @@ fn percent(share: Milli) -> String {
     match share.0 {
         0 => "0 %".to_owned(),
         1..1_000 => "under 0.1 %".to_owned(),
-        1_000..100_000 if share.0 / 1_000 % 10 != 0 => {
+        1_000..100_000 if !(share.0 / 1_000).is_multiple_of(10) => {
             format!("{}.{} %", share.0 / 10_000, share.0 / 1_000 % 10)
         }
         _ => format!("{} %", (share.0 + 5_000) / 10_000),

@@ -146,7 +146,6 @@ fn leads(state: &State, broker: BrokerId, partition: PartitionId) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::engine::run::run;
     use crate::scenario::presets;
     use crate::view::figure::Figure;
