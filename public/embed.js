@@ -55,7 +55,7 @@ async function fetchAll(tell) {
     const css = new CSSStyleSheet();
     css.replaceSync(await sheet);
     tell(0.4);
-    await init({ module_or_path: address(FILES.wasm) });
+    await startOnce(init);
     tell(0.9);
     return { EmbeddedFigure, css };
   } catch (error) {
@@ -65,6 +65,21 @@ async function fetchAll(tell) {
   } finally {
     document.removeEventListener('securitypolicyviolation', note);
   }
+}
+
+/**
+ * Instantiates the module once for all who use it on this page, kafka_guarantees.js among them: a second instance would
+ * take the memory away from what belongs to the first.
+ */
+function startOnce(init) {
+  const started = (globalThis[Symbol.for('kafka-guarantees.started')] ??= new Map());
+  const js = address(FILES.js);
+  if (!started.has(js)) {
+    const start = init({ module_or_path: address(FILES.wasm) });
+    start.catch(() => started.delete(js));
+    started.set(js, start);
+  }
+  return started.get(js);
 }
 
 async function text(file) {
