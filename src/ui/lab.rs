@@ -365,8 +365,11 @@ impl Lab {
     /// To the step of a kind before. Of any kind, before the first is the start.
     pub fn back(self, which: Which) {
         let count = self.playhead.get_untracked();
-        let before =
-            self.look.with_untracked(|look| look.steps.previous(count, which).map(|step| step.count()));
+        let before = self.look.with_untracked(|look| {
+            // At the end, more may have happened than the last step tells of: that step is where the playhead is.
+            let here = look.steps.current(count).map_or(count, |place| look.steps.list[place].count());
+            look.steps.previous(here, which).map(|step| step.count())
+        });
         if let Some(before) = before.or((which == Which::Any).then_some(0)) {
             self.go_to(before);
         }
