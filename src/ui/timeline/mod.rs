@@ -176,10 +176,15 @@ pub fn Timeline() -> impl IntoView {
         };
         if is_long.get() {
             draw_soon();
-            let current = lab.look.with(|look| look.scene.mark_at(count).or(look.scene.first_mark()));
-            if let Some(current) = current.filter(|_| !has_focus()) {
-                stand_in(current, false);
-            }
+            // Another picture takes all elements away: this comes after it.
+            picture.track();
+            request_animation_frame(move || {
+                let current =
+                    lab.look.with_untracked(|look| look.scene.mark_at(count).or(look.scene.first_mark()));
+                if let Some(current) = current.filter(|_| !has_focus()) {
+                    stand_in(current, false);
+                }
+            });
         } else {
             lab.look.with_untracked(|look| {
                 picture
