@@ -20,6 +20,8 @@ type UnderWay = Option<(u32, Key)>;
 #[derive(Clone, Copy)]
 struct Searching {
     lab: Lab,
+    /// Callbacks have no context to find it in.
+    asking: Asking,
     table: RwSignal<Table>,
     /// What somebody waits for: the promise.
     waits: RwSignal<Option<usize>>,
@@ -36,21 +38,20 @@ impl Searching {
         let Some((key, faults)) = self.table.with_untracked(Table::wanted) else { return };
         self.table.update(|table| table.begin(&key, faults));
         let asked = key.clone();
-        let inquiry =
-            Asking::of_page().ask(Urgency::Background, Table::ask(&key, faults, true), move |told| {
-                self.table.update(|table| table.take(&asked, &told.news, told.micros));
-                if told.done {
-                    self.background.set_value(None);
-                    self.fill();
-                }
-            });
+        let inquiry = self.asking.ask(Urgency::Background, Table::ask(&key, faults, true), move |told| {
+            self.table.update(|table| table.take(&asked, &told.news, told.micros));
+            if told.done {
+                self.background.set_value(None);
+                self.fill();
+            }
+        });
         self.background.set_value(Some((inquiry, key)));
     }
 
     /// What is searched in the background and nobody looks at any more.
     fn drop_background(self) {
         if let Some((inquiry, key)) = self.background.try_update_value(Option::take).flatten() {
-            Asking::of_page().drop(inquiry);
+            self.asking.drop(inquiry);
             self.table.update(|table| table.give_up(&key));
         }
     }
@@ -72,7 +73,7 @@ impl Searching {
         self.table.update(|table| table.begin(&key, faults));
         self.waits.set(Some(promise));
         let known = key.clone();
-        let inquiry = Asking::of_page().ask(Urgency::Asked, Table::ask(&key, faults, false), move |told| {
+        let inquiry = self.asking.ask(Urgency::Asked, Table::ask(&key, faults, false), move |told| {
             self.table.update(|table| table.take(&known, &told.news, told.micros));
             if told.done {
                 self.waits.set(None);
@@ -90,7 +91,7 @@ impl Searching {
     fn cancel(self) {
         self.waits.set(None);
         if let Some((inquiry, key)) = self.asked.try_update_value(Option::take).flatten() {
-            Asking::of_page().drop(inquiry);
+            self.asking.drop(inquiry);
             self.table.update(|table| table.give_up(&key));
         }
     }
@@ -112,6 +113,7 @@ pub fn Fewest() -> impl IntoView {
     let table = RwSignal::new(lab.scenario.with_untracked(Table::new));
     let searching = Searching {
         lab,
+        asking: Asking::of_page(),
         table,
         waits: RwSignal::new(None),
         asked: StoredValue::new(None),

@@ -39,6 +39,8 @@ pub struct Futures {
     pub shrunk: RwSignal<String>,
     /// The inquiries under way: for the moments, for the odds.
     asked: StoredValue<(Option<u32>, Option<u32>)>,
+    /// Callbacks have no context to find it in.
+    asking: Asking,
 }
 
 impl Futures {
@@ -50,6 +52,7 @@ impl Futures {
             drawing: RwSignal::new(Drawing::default()),
             shrunk: RwSignal::new(String::new()),
             asked: StoredValue::new((None, None)),
+            asking: Asking::of_page(),
         };
         provide_context(futures);
         Effect::new(move |_| {
@@ -67,7 +70,7 @@ impl Futures {
 
     fn forget(self) {
         let (moments, odds) = self.asked.get_value();
-        moments.into_iter().chain(odds).for_each(|inquiry| Asking::of_page().drop(inquiry));
+        moments.into_iter().chain(odds).for_each(|inquiry| self.asking.drop(inquiry));
         self.asked.set_value((None, None));
         self.told.set(None);
         self.strips.set(Vec::new());
@@ -82,7 +85,7 @@ impl Futures {
             return;
         }
         let text = lab.scenario.with_untracked(|scenario| scenario.to_text());
-        let inquiry = Asking::of_page().ask(Urgency::Shown, Ask::Moments { text }, move |told| {
+        let inquiry = self.asking.ask(Urgency::Shown, Ask::Moments { text }, move |told| {
             if let News::Moments { found: Some(found), .. } = &told.news {
                 self.told.set(Some(Told::new(&figure, found)));
             }
@@ -100,7 +103,7 @@ impl Futures {
         let form = lab.scenario.with_untracked(|scenario| PlanForm::new(scenario, mix, settings.seed));
         let ask = Ask::Odds { form, window: window.0, until: EntryId(until.saturating_sub(1) as u32).0 };
         self.drawing.set(Drawing { going: true, ..Drawing::default() });
-        let inquiry = Asking::of_page().ask(Urgency::Asked, ask, move |now| match &now.news {
+        let inquiry = self.asking.ask(Urgency::Asked, ask, move |now| match &now.news {
             News::Odds { looked, of, places } => {
                 let before = self.drawing.get_untracked().progress.0;
                 let rate = u64::from(looked - before.min(*looked)) * 1_000_000 / now.micros.max(1);
@@ -117,7 +120,7 @@ impl Futures {
         let text = lab.scenario.with_untracked(|scenario| scenario.to_text());
         let asked = text.clone();
         self.shrunk.set("Leaving out what was not needed ...".to_owned());
-        Asking::of_page().ask(Urgency::Asked, Ask::Shrink { text }, move |now| match &now.news {
+        self.asking.ask(Urgency::Asked, Ask::Shrink { text }, move |now| match &now.news {
             News::Shrunk { text, faults, before, runs } if now.done => {
                 // The reader may have gone on.
                 if lab.scenario.with_untracked(|scenario| scenario.to_text()) == asked {
@@ -135,7 +138,7 @@ impl Futures {
     /// Draws no more; what there is stays.
     pub fn stop(self) {
         if let Some(inquiry) = self.asked.get_value().1 {
-            Asking::of_page().drop(inquiry);
+            self.asking.drop(inquiry);
         }
         self.drawing.update(|drawing| drawing.going = false);
     }
