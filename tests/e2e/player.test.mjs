@@ -52,7 +52,7 @@ test('v goes to what changes a verdict: the second copy', () =>
 
 test('a record is followed: its life is told, the rest is dimmed, the link holds it, Esc lets go', () =>
   lab.open({ hash: BROKEN }, async (page) => {
-    await page.follow('r2');
+    await page.follow('record 2');
     const life = await page.life.innerText();
     assert.match(life, /appends record 2/);
     assert.ok((await page.dimmed.count()) > 10);
