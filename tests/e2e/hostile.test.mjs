@@ -76,6 +76,7 @@ test('a thousand hostile sources end in a message or a picture', { timeout: 600_
         });
       });
     });
+    await page.evaluate(() => customElements.whenDefined('kafka-guarantees').then(() => true));
     const ends = {};
     for (const src of sources) {
       const result = await page.evaluate((src) => window.try(src), src);
