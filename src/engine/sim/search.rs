@@ -183,7 +183,8 @@ mod tests {
 
         fn fingerprint(&mut self, state: &u32) -> Option<u64> {
             self.visited.push(*state);
-            self.remember.then_some(u64::from(*state))
+            // 0 counts as 1, so that the least is 1.
+            self.remember.then_some(u64::from(*state) + 1)
         }
     }
 
