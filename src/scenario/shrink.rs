@@ -176,7 +176,7 @@ mod tests {
         let text = "kafka-guarantees 1\ntopic t replicas=B1,B2,B3 min.insync.replicas=2\n\
                     producer P acks=all enable.idempotence=false\nproducer Q acks=all\nprogram P produce 40 every 10ms\n\
                     program Q produce 40 every 10ms\nat 40ms B3 kill for 2s\nat 90ms link B2->B1 hold for 1s\n\
-                    fault P Produce 12 response cut\nat 700ms P pause for 1s\n";
+                    fault P Produce 9 response cut\nat 700ms P pause for 1s\n";
         let shrunk = shrink(&read(text).scenario, None).expect("it breaks a promise");
         let (faults, before) = (shrunk.faults, shrunk.faults_before);
         assert_eq!(
