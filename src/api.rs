@@ -52,7 +52,7 @@ pub fn presets() -> JsValue {
         title: &'static str,
     }
     let known = crate::scenario::presets::all().iter();
-    to_js(&known.map(|preset| Known { id: preset.id, title: &preset.title }).collect::<Vec<_>>())
+    to_js(&known.map(|preset| Known { id: preset.id, title: preset.title }).collect::<Vec<_>>())
 }
 
 /// A measurement under way: see `worker::measurement`.

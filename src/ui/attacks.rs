@@ -124,7 +124,7 @@ pub fn Attacks() -> impl IntoView {
         }
     });
     on_cleanup(move || outside.remove());
-    let place = move || lab.aim.get().map(|aim| placed(aim)).unwrap_or_default();
+    let place = move || lab.aim.get().map(placed).unwrap_or_default();
     view! {
         <div
             class="attacks"

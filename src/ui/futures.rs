@@ -121,14 +121,15 @@ impl Futures {
         let asked = text.clone();
         self.shrunk.set("Leaving out what was not needed ...".to_owned());
         self.asking.ask(Urgency::Asked, Ask::Shrink { text }, move |now| match &now.news {
-            News::Shrunk { text, faults, before, runs } if now.done => {
+            News::Shrunk { text, faults, before, runs }
+                if now.done
                 // The reader may have gone on.
-                if lab.scenario.with_untracked(|scenario| scenario.to_text()) == asked {
-                    play(lab, text);
-                    let says = fewest::shrunk(*faults, *before, *runs);
-                    // What was said of the run before is forgotten with it, a little later.
-                    set_timeout(move || self.shrunk.set(says), std::time::Duration::ZERO);
-                }
+                && lab.scenario.with_untracked(|scenario| scenario.to_text()) == asked =>
+            {
+                play(lab, text);
+                let says = fewest::shrunk(*faults, *before, *runs);
+                // What was said of the run before is forgotten with it, a little later.
+                set_timeout(move || self.shrunk.set(says), std::time::Duration::ZERO);
             }
             News::Refused(why) => self.shrunk.set(why.clone()),
             _ => {}

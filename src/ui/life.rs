@@ -20,12 +20,11 @@ pub fn Life() -> impl IntoView {
     });
     let title = move || {
         lab.record.get().map_or(String::new(), |record| {
-            let verdict = lab.figure.with(|figure| {
+            lab.figure.with(|figure| {
                 let told = figure.verdict.records.iter().find(|verdict| verdict.record == record);
                 let name = figure.story().index.names.records(&[record]);
                 told.map_or_else(|| format!("The life of {name}"), |verdict| verdict.text.clone())
-            });
-            verdict
+            })
         })
     };
     let row = move |line: Line| {

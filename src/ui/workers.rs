@@ -48,7 +48,7 @@ pub fn start(
     let on_error = Closure::<dyn FnMut()>::new(move || {
         // Not from inside the closure that this takes away.
         let fails = fails.clone();
-        set_timeout(move || fails(), Duration::ZERO);
+        set_timeout(fails, Duration::ZERO);
     });
     handle.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
     handle.set_onerror(Some(on_error.as_ref().unchecked_ref()));

@@ -336,10 +336,8 @@ pub fn Timeline() -> impl IntoView {
             return;
         }
         let under = under(&event);
-        if under.is_some() || !has_focus() {
-            if lab.pointed.get_untracked() != under {
-                lab.pointed.set(under);
-            }
+        if (under.is_some() || !has_focus()) && lab.pointed.get_untracked() != under {
+            lab.pointed.set(under);
         }
     };
     let on_down = move |event: ev::PointerEvent| {
