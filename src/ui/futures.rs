@@ -63,6 +63,11 @@ impl Futures {
         futures
     }
 
+    /// Whether there are any: a figure in another page asks no worker.
+    pub fn are_asked() -> bool {
+        use_context::<Futures>().is_some()
+    }
+
     /// Those of the page.
     pub fn of_page() -> Futures {
         expect_context()

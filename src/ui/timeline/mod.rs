@@ -11,6 +11,7 @@ mod viewport;
 pub use viewport::Viewport;
 
 use super::evidence::evidence as shown;
+use super::futures::Futures;
 use super::lab::Lab;
 use crate::view::attacks::Target;
 use crate::view::evidence;
@@ -416,7 +417,7 @@ pub fn Timeline() -> impl IntoView {
                         ></rect>
                         <g node_ref=backdrop></g>
                         <g node_ref=marks></g>
-                        <moments::Lines picture=picture />
+                        {Futures::are_asked().then(|| view! { <moments::Lines picture=picture /> })}
                         <rect
                             class="future"
                             hidden=move || lab.at_end()
@@ -431,7 +432,7 @@ pub fn Timeline() -> impl IntoView {
                         </g>
                     </svg>
                 </div>
-                <moments::Strips picture=picture />
+                {Futures::are_asked().then(|| view! { <moments::Strips picture=picture /> })}
             </div>
             <minimap::Minimap viewport=viewport seen=seen />
             <div class="reading">
