@@ -21,14 +21,14 @@ for (const [name, options] of [['', {}], [' (without workers)', { init: () => de
       await page.page.keyboard.press('Enter');
       assert.equal(await noReturn.getAttribute('aria-pressed'), 'true');
       const { at } = await page.place();
-      assert.match(await page.moments.getByRole('status').innerText(), /even if nothing else goes wrong, record 2 is stored twice/);
+      assert.match(await page.moments.locator('p[role=status]').innerText(), /even if nothing else goes wrong, record 2 is stored twice/);
       // One mark for the moment that all promises share, and one for each that breaks them.
       assert.ok((await page.momentMarks.count()) >= 2);
       const broken = page.momentMarks.filter({ hasText: 'broken' }).first();
       await broken.focus();
       await page.page.keyboard.press('Enter');
       assert.notEqual((await page.place()).at, at);
-      assert.match(await page.moments.getByRole('status').innerText(), /This is where record 2 is stored twice/);
+      assert.match(await page.moments.locator('p[role=status]').innerText(), /This is where record 2 is stored twice/);
       // The narration has both.
       const notes = await page.page.locator('.narration .moment-note').allInnerTexts();
       assert.ok(notes.some((note) => note.startsWith('no return')) && notes.some((note) => note.startsWith('broken')), notes.join());
