@@ -45,7 +45,7 @@ async function useEngine(address, text) {
     measured,
     shares: shares.length > 1 && shares.at(-1) === 1,
     stopped: await measure('at-least-once', { signal: stop.signal }).catch(({ message }) => message),
-    wrong: message(() => run('kafka-guarantees 1\nproducer P acks=seven\n')),
+    wrong: message(() => run('kafka-guarantees 1\ntopic t replicas=B1\nproducer P acks=seven\n')),
     refused: message(() => run('v=1&preset=exactly-once&P.acks=1')),
     format: message(() => exportRun(text, 'docx')),
   };
@@ -62,7 +62,7 @@ test('Node runs, exports and measures', async () => {
   assert.equal(inNode.measured.runs, 40);
   const numbers = Object.values(inNode.measured.numbers).filter(Boolean);
   assert.ok(numbers.length > 5 && numbers.every(({ value, low, high }) => low <= value && value <= high));
-  assert.match(inNode.wrong, /^Error: line 2, column/);
+  assert.match(inNode.wrong, /^Error: line 3, column 12: /);
   assert.match(inNode.refused, /^Error: .*acks/);
   assert.match(inNode.format, /^Error: There is no such format/);
 });
