@@ -1,4 +1,5 @@
 // Whatever `src` is, a figure ends in a picture or in a message: never in a hang, and never in markup.
+// Not among the steps of `cargo xtask test`: it did not come to its end within ten minutes. By hand: node --test tests/e2e/hostile.mjs
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { openHost, startHosts } from './host.mjs';
