@@ -139,7 +139,7 @@ pub fn scenario(source: &str, is_text: bool) -> Result<Scenario, String> {
 /// A scenario that a program gives: a text, or whatever a `src` may be.
 ///
 /// # Errors
-/// As [`scenario`].
+/// As [`fn@scenario`].
 pub fn scenario_of_program(source: &str) -> Result<Scenario, String> {
     scenario(source, source.trim_start().starts_with("kafka-guarantees"))
 }

@@ -5,7 +5,7 @@ use super::*;
 /// So many entries lie between two kept states.
 pub(super) const CHECKPOINT: usize = 256;
 
-/// States kept along a trace, so that any instant is reached in at most [`CHECKPOINT`] entries.
+/// States kept along a trace, so that any instant is reached in at most `CHECKPOINT` entries.
 #[derive(Clone, Debug)]
 pub struct History {
     checkpoints: Vec<State>,
